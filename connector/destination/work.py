@@ -1,0 +1,96 @@
+"""What the writer is given, and what it gives back.
+
+Rows come in batches straight from Arrow buffers: a row is two slices, never a Python object, until
+its bytes are handed to HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Operation(StrEnum):
+    """What one request (or one entry of a batch) does to one row."""
+
+    UPSERT = "upsert"
+    SOFT_DELETE = "soft_delete"
+    HARD_DELETE = "hard_delete"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Byte strings laid end to end: string i is `data[offsets[i]:offsets[i + 1]]`."""
+
+    data: memoryview
+    offsets: Sequence[int]
+
+    def __len__(self) -> int:
+        return max(len(self.offsets) - 1, 0)
+
+    def __getitem__(self, index: int) -> bytes:
+        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]])
+
+    def text(self, index: int) -> str:
+        """String `index`, decoded."""
+        return str(self.data[self.offsets[index] : self.offsets[index + 1]], "utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkBatch:
+    """Rows of one operation, numbered consecutively from `first`.
+
+    `payloads` holds the JSON object of each row *followed by one comma*, so that the array of rows
+    i to j is the single slice `data[offsets[i]:offsets[j] - 1]`; it is empty for hard deletes.
+    `keys` holds the uid of each user, or the id of each event. A key occurs once in a delivery.
+    """
+
+    operation: Operation
+    first: int
+    keys: Slices
+    payloads: Slices
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row the API refused for its own sake. `code` and `message` are the API's words if any."""
+
+    sequence: int
+    status: int
+    code: str
+    message: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Rows whose fate is known since the last settlement. Sequences are in no order."""
+
+    acknowledged: Sequence[int]
+    rejected: Sequence[Rejection]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a delivery stands, for a bar or a log line. `rate` is rows a second, lately."""
+
+    settled: int
+    rate: float
+    in_flight: int
+    throttled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a delivery went. `incomplete` says why rows were left pending; None when none were."""
+
+    requests: int
+    retries: int
+    throttled: int
+    seconds: float
+    incomplete: str | None = None

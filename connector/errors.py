@@ -1,0 +1,96 @@
+"""Everything this package raises on purpose, sorted by what the caller should do about it.
+
+    ConnectorError
+    ├── UsageError           call it differently                         exit 2
+    ├── ConfigError          mend the YAML, at the places named          exit 1
+    ├── SourceError          mend the warehouse, or access to it         exit 1
+    ├── StateError           mend the state folder                       exit 1
+    ├── DestinationError     mend the target: key, address, permission   exit 1
+    ├── GuardTripped         look, then let it through or mend the data  exit 5
+    └── Locked               wait for the other process                  exit 6
+
+A message is one line that stands alone; a hint says what to do next. Neither ever holds a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+
+class ConnectorError(Exception):
+    """Base of all of them: a message, a hint, and the exit code of the command line."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class UsageError(ConnectorError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+class SourceError(ConnectorError):
+    """The source could not be read."""
+
+
+class StateError(ConnectorError):
+    """The state folder cannot be used."""
+
+
+class DestinationError(ConnectorError):
+    """The target refuses us whatever the row: a wrong key, address or permission."""
+
+
+class GuardTripped(ConnectorError):  # noqa: N818 - named for what happened, as in the contract
+    """A guard stopped the mapping before the first byte was sent."""
+
+    exit_code = 5
+
+
+class Locked(ConnectorError):  # noqa: N818 - named for what happened, as in the contract
+    """Another process is syncing this mapping."""
+
+    exit_code = 6
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where in a YAML file something was said; line and column count from 1, 0 when unknown."""
+
+    file: Path
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else str(self.file)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in the configuration: `mappings/users.yaml:9:12: 'contry' is no column …`."""
+
+    place: Place
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.message}"
+        return f"{text}; {self.hint}" if self.hint else text
+
+
+class ConfigError(ConnectorError):
+    """The configuration is wrong: every mistake found, in the order of the file."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(problems, key=lambda problem: problem.place)
+        super().__init__("\n".join(str(problem) for problem in self.problems))

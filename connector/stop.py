@@ -1,0 +1,25 @@
+"""A request to stop, passed down the road: finish what is in flight, flush, come back."""
+
+from __future__ import annotations
+
+import threading
+
+
+class Stop:
+    """Set from a signal handler or another thread; polled by whoever does long work."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def request(self) -> None:
+        """Ask for an orderly end. Safe to call from a signal handler, and more than once."""
+        self._event.set()
+
+    @property
+    def requested(self) -> bool:
+        """Whether an orderly end was asked for."""
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep up to `seconds`, waking early when asked to stop; returns `requested`."""
+        return self._event.wait(seconds)

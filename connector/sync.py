@@ -1,0 +1,1 @@
+"""Walks the road of a row: read, stage, diff, guard, send, acknowledge."""
