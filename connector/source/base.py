@@ -1,0 +1,61 @@
+"""The one narrow interface behind which every warehouse stands."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+ROWS_PER_BATCH = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows whose `column` lies in [start, end); naive UTC, either end may be open."""
+
+    column: str
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What to read: a table or a query, filtered by the source's own SQL, and the columns wanted.
+
+    Columns are names as the source gives them; None reads all.
+    """
+
+    table: str | None = None
+    query: str | None = None
+    where: str | None = None
+    columns: tuple[str, ...] | None = None
+    window: Window | None = None
+
+    def __str__(self) -> str:
+        return self.table or "the query"
+
+
+class Source(Protocol):
+    """One warehouse, opened for reading only.
+
+    Both methods raise `SourceError` with a message that names what could not be read and why.
+    """
+
+    name: str
+    timezone: str
+    """In which naive timestamps of this source are to be understood."""
+
+    def schema(self, relation: Relation) -> pa.Schema:
+        """The columns `read` would yield, without reading rows."""
+        ...
+
+    def read(self, relation: Relation) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Stream the rows as Arrow batches; nothing is held beyond a few batches."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections and files."""
+        ...

@@ -1,0 +1,168 @@
+"""A DuckDB database file as a source: opened read-only, no reach beyond the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from difflib import get_close_matches
+
+import duckdb
+import pyarrow as pa
+
+from connector.errors import SourceError
+from connector.source.base import ROWS_PER_BATCH, Relation, Window
+from connector.source.settings import DuckDBSettings
+from connector.sql import identifier, table_parts
+
+LOSSLESS: dict[str, str | bool | int | float | list[str]] = {"arrow_lossless_conversion": True}
+"""HUGEINT, UUID and their like keep their type on the way through Arrow."""
+
+
+class DuckDBSource:
+    """Reads tables, views and queries of one DuckDB file."""
+
+    def __init__(self, settings: DuckDBSettings) -> None:
+        self.name = settings.name
+        self.timezone = settings.timezone
+        if not settings.path.is_file():
+            raise SourceError(
+                f"source {settings.name!r}: no database file at {settings.path}",
+                hint="check `path`; it is relative to the folder that holds `mappings/`",
+            )
+        self._connection = _connect(settings)
+
+    def schema(self, relation: Relation) -> pa.Schema:
+        """The columns `read` would yield, without reading rows."""
+        with duckdb_errors(self.name, relation, self._tables):
+            return (
+                select(self._connection, relation, self.timezone).limit(0).to_arrow_table().schema
+            )
+
+    @contextmanager
+    def read(self, relation: Relation) -> Iterator[pa.RecordBatchReader]:
+        """Stream the rows as Arrow batches."""
+        cursor = self._connection.cursor()
+        try:
+            with duckdb_errors(self.name, relation, self._tables):
+                reader = select(cursor, relation, self.timezone).to_arrow_reader(ROWS_PER_BATCH)
+            yield reader
+        finally:
+            cursor.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _tables(self) -> list[str]:
+        rows = self._connection.execute(
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables() "
+            "UNION ALL "
+            "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+        return [name.removeprefix("main.") for (name,) in rows]
+
+
+def _connect(settings: DuckDBSettings) -> duckdb.DuckDBPyConnection:
+    try:
+        connection = duckdb.connect(str(settings.path), read_only=True, config=LOSSLESS)
+    except duckdb.IOException as error:
+        held = "lock" in str(error)
+        raise SourceError(
+            f"source {settings.name!r}: {first_line(error)}",
+            hint="another program has it open for writing; close that one" if held else None,
+        ) from error
+    except duckdb.Error as error:
+        raise SourceError(f"source {settings.name!r}: {first_line(error)}") from error
+    confine(connection)
+    return connection
+
+
+def confine(connection: duckdb.DuckDBPyConnection) -> None:
+    """Lock a connection in: no other file, no network, no change of settings."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def select(
+    connection: duckdb.DuckDBPyConnection, relation: Relation, timezone: str
+) -> duckdb.DuckDBPyRelation:
+    """The rows of the table or query of `relation` as a DuckDB relation of `connection`."""
+    return narrow(connection, connection.sql(_from(relation)), relation, timezone)
+
+
+def narrow(
+    connection: duckdb.DuckDBPyConnection,
+    rows: duckdb.DuckDBPyRelation,
+    relation: Relation,
+    timezone: str,
+) -> duckdb.DuckDBPyRelation:
+    """`rows` with the filter, the window and the columns of `relation` pushed into it."""
+    if relation.where:
+        rows = rows.filter(f"({relation.where}\n)")
+    if relation.window is not None:
+        rows = _within(rows, relation.window, timezone)
+    if relation.columns is None:
+        return rows
+    return rows.project(", ".join(identifier(name) for name in relation.columns))
+
+
+def _from(relation: Relation) -> str:
+    if relation.table is None:
+        return (relation.query or "").strip().rstrip(";")
+    try:
+        return "FROM " + ".".join(identifier(part) for part in table_parts(relation.table))
+    except ValueError:
+        raise SourceError(f"{relation.table!r} is no table name") from None
+
+
+def _within(
+    rows: duckdb.DuckDBPyRelation, window: Window, timezone: str
+) -> duckdb.DuckDBPyRelation:
+    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
+    kind = types.get(window.column, "")
+    if not kind.startswith(("TIMESTAMP", "DATE")):
+        raise SourceError(
+            f"cursor column {window.column!r} is {kind or 'not there'}",
+            hint="a cursor is a column of dates or timestamps; cast it in a `query`",
+        )
+    column = duckdb.ColumnExpression(window.column)
+    for end, value in (("start", window.start), ("end", window.end)):
+        if value is None:
+            continue
+        bound = _instant(value, timezone, zoned="TIME ZONE" in kind)
+        rows = rows.filter(column >= bound if end == "start" else column < bound)
+    return rows
+
+
+def _instant(value: datetime, timezone: str, *, zoned: bool) -> duckdb.Expression:
+    """A naive UTC time as what it is compared with: an instant, or local time of the source."""
+    utc, constant = duckdb.ConstantExpression("UTC"), duckdb.ConstantExpression(value)
+    instant = duckdb.FunctionExpression("timezone", utc, constant)
+    if zoned:
+        return instant
+    return duckdb.FunctionExpression("timezone", duckdb.ConstantExpression(timezone), instant)
+
+
+@contextmanager
+def duckdb_errors(
+    source: str, relation: Relation, tables: Callable[[], list[str]] | None = None
+) -> Iterator[None]:
+    """Turn what DuckDB says about a read into one clear line."""
+    try:
+        yield
+    except duckdb.CatalogException as error:
+        known = tables() if tables else []
+        close = get_close_matches(str(relation), known, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else None
+        raise SourceError(f"source {source!r}: {first_line(error)}", hint=hint) from error
+    except duckdb.Error as error:
+        raise SourceError(
+            f"source {source!r}: {relation} cannot be read: {first_line(error)}"
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text: the rest is DuckDB's own hints and excerpts."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
