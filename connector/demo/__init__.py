@@ -1,0 +1,1 @@
+"""The demo: a generated warehouse, and a day that changes it."""
