@@ -8,19 +8,24 @@
 nothing of the rest of this package.
 """
 
+from connector.sandbox.admin import is_loopback
 from connector.sandbox.faults import Faults, Poison
+from connector.sandbox.handle import Handle, address
 from connector.sandbox.server import Sandbox, SandboxProcess, listen, serve, spawn
 from connector.sandbox.settings import Quota, Settings
 from connector.sandbox.store import NotASandboxFile
 
 __all__ = [
     "Faults",
+    "Handle",
     "NotASandboxFile",
     "Poison",
     "Quota",
     "Sandbox",
     "SandboxProcess",
     "Settings",
+    "address",
+    "is_loopback",
     "listen",
     "serve",
     "spawn",

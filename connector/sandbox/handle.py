@@ -10,6 +10,11 @@ from typing import Any, Self
 from urllib.parse import quote
 
 
+def address(host: str, port: int) -> str:
+    """The URL of a server: `http://127.0.0.1:8787`."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class Handle:
     """A running sandbox at `host`:`port`. A context manager: leaving it stops the sandbox."""
 
@@ -34,8 +39,7 @@ class Handle:
     @property
     def url(self) -> str:
         """Where it is: `http://127.0.0.1:8787`."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return address(self.host, self.port)
 
     @property
     def base_url(self) -> str:

@@ -42,7 +42,7 @@ def recommend(request: dict[str, Any]) -> dict[str, Any]:
     echoes = _echoes(items)
     salt = "" if model == MOCK_IN_ORDER else _salt(request, model)
     answers = [
-        echo | {"id": item_id, "score": _score(salt, item_id, attributes)}
+        _scored(salt, item_id, attributes) | echo
         for (item_id, attributes), echo in zip(items, echoes, strict=True)
     ]
     if model != MOCK_IN_ORDER:
@@ -136,7 +136,11 @@ def _echoes(items: list[Item]) -> list[dict[str, Any]]:
             if len({_canonical([a[name]]) if name in a else "" for a in group}) > 1
         }
     return [
-        {name: value for name, value in attributes.items() if name in varying[item_id]}
+        {
+            name: value
+            for name, value in attributes.items()
+            if name in varying[item_id] and name not in ("id", "score")
+        }
         for item_id, attributes in items
     ]
 
@@ -145,8 +149,7 @@ def _salt(request: dict[str, Any], model: str) -> str:
     return _canonical([model, request.get("user_id"), request.get("session_id")])
 
 
-def _score(salt: str, item_id: str, attributes: dict[str, Any]) -> float:
-    """A synthetic score from 0 to 1, the same for the same request."""
-    return round(
-        crc32(f"{salt}{item_id}{_canonical(attributes)}".encode(errors="replace")) / 2**32, 6
-    )
+def _scored(salt: str, item_id: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    """An item with a synthetic score from 0 to 1, the same for the same request."""
+    seen = f"{salt}{item_id}{_canonical(attributes)}"
+    return {"id": item_id, "score": round(crc32(seen.encode(errors="replace")) / 2**32, 6)}

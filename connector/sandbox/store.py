@@ -66,6 +66,12 @@ class Store:
         self._load()
 
     def _open(self) -> sqlite3.Connection:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
+        except OSError as error:
+            reason = error.strerror or error
+            raise NotASandboxFile(f"{self._path} cannot be written: {reason}") from None
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             db.execute("pragma journal_mode = wal")
