@@ -1,0 +1,73 @@
+"""Direct personal data by name: what is, or looks like, an email address or a phone number."""
+
+from __future__ import annotations
+
+import re
+
+_EMAIL = {"email", "emails", "mail", "courriel"}
+_PHONE = {
+    "phone", "phones", "telephone", "telefon", "telefono", "telefone", "msisdn", "cellphone",
+    "smartphone", "whatsapp", "mobile", "tel", "fax",
+}  # fmt: skip
+_JOINED = (
+    "emailaddress", "emailaddr", "mailaddress", "phonenumber", "phonenum", "phoneno", "telno",
+    "mobilenumber", "mobileno", "mobilephone", "telephonenumber", "cellnumber",
+)  # fmt: skip
+_ABOUT = {
+    "app", "allowed", "at", "bounced", "brand", "campaign", "campaigns", "click", "clicked",
+    "clicks", "consent", "count", "device", "enabled", "frequency", "has", "is", "marketing",
+    "model", "newsletter", "notification", "notifications", "open", "opened", "opens", "opt",
+    "optin", "optout", "os", "permission", "platform", "preference", "sent", "status", "subscribed",
+    "subscription", "template", "traffic", "type", "unsubscribed", "validated", "verified", "web",
+    "visits", "sessions", "orders", "hash", "hashed", "sha256", "md5",
+}  # fmt: skip
+"""Words that make a name say something about mail or telephones, and not be an address."""
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
+_LITERAL = re.compile(
+    r"'(?:[^']|'')*'|\$\$.*?\$\$|--[^\n]*|/\*.*?\*/|\"(?:[^\"]|\"\")*\"", re.DOTALL
+)
+_IDENTIFIER = re.compile(r"\"(?:[^\"]|\"\")*\"|[^\W\d]\w*")
+
+
+def looks_direct(name: str) -> bool:
+    """Whether a column or field of this name would hold an email address or a phone number.
+
+    In doubt it does: `pii: allow` is one word, a leaked address cannot be taken back.
+    """
+    spelled = re.sub(r"(?i)(?<![a-z])e[-_ ]+mail", "email", name)
+    words = [word.lower() for word in _WORDS.findall(spelled)]
+    if _ABOUT & set(words):
+        return False
+    return bool((_EMAIL | _PHONE) & set(words)) or any(
+        joined in "".join(words) for joined in _JOINED
+    )
+
+
+def direct_name_in(expression: str) -> str | None:
+    """The first name in an expression that looks like direct personal data; None when none does.
+
+    Text in quotes is data and does not count, except where it names something: the key of a struct,
+    the key or path by which a value is taken out of JSON.
+    """
+    without = _LITERAL.sub(_keep_names, expression)
+    for match in _IDENTIFIER.finditer(without):
+        name = match[0].strip('"')
+        if looks_direct(name):
+            return name
+    return None
+
+
+def _keep_names(match: re.Match[str]) -> str:
+    literal = match[0]
+    if literal.startswith('"'):
+        return literal
+    if not literal.startswith("'"):
+        return " "
+    before = match.string[: match.start()].rstrip()
+    after = match.string[match.end() :].lstrip()
+    content = literal[1:-1]
+    names_something = (
+        before.endswith(("->", "->>", "[")) or after.startswith(":") or content.startswith("$.")
+    )
+    return f" {content} " if names_something and not after.startswith("::") else " "
