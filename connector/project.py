@@ -205,11 +205,12 @@ def load_project(folder: Path, *, environment: Mapping[str, str] | None = None) 
     problems += _same_names(loaded)
     if problems or document is None:
         raise ConfigError(problems)
+    warnings = [warning for each in loaded for warning in each.warnings]
     return Project(
         folder=folder,
         root=root,
         mappings=tuple(each.mapping for each in loaded if each.mapping),
-        warnings=tuple(warning for each in loaded for warning in each.warnings),
+        warnings=tuple(sorted(warnings, key=lambda warning: warning.place)),
         _default_target=project.default_target if project else None,
         _document=document,
         _environment=environment,

@@ -21,6 +21,7 @@ from connector.errors import Place
 from connector.mapping.load import Defaults, merge_guards
 from connector.mapping.mapping import Guards, OnInvalid
 from connector.mapping.models import Choice, GuardsRule, Scalar, Strict, Text, parse_duration
+from connector.mapping.schema import model_schema
 from connector.mapping.validation import complaint
 from connector.mapping.variables import Expanded
 from connector.mapping.yamlfile import plain_scalar
@@ -263,3 +264,8 @@ class TargetsPart(Strict):
     """The targets of project.yaml alone: one of them is read when it is asked for."""
 
     targets: dict[str, TargetRule]
+
+
+def project_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of project.yaml."""
+    return model_schema(ProjectFile, "A project")

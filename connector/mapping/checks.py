@@ -134,7 +134,8 @@ def _known_source(subject: Subject, path: KeyPath, name: str) -> Iterator[Proble
         meant = closest(name, subject.sources)
         known = ", ".join(sorted(subject.sources)) or "none"
         hint = f"did you mean '{meant}'?" if meant else f"its sources: {known}"
-        yield subject.at_value(path, f"'{name}' is no source of project.yaml", hint)
+        said = "this" if "${" in str(subject.document.get(path)) else f"'{name}'"
+        yield subject.at_value(path, f"{said} is no source of project.yaml", hint)
 
 
 def _fields(subject: Subject) -> Iterator[Problem]:

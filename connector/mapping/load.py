@@ -46,8 +46,8 @@ class Loaded:
     """What came out of one mapping file.
 
     `problems` make the project invalid. `unset` are variables of this file that have no value:
-    they matter when the mapping is used, and not to the others. Without a mapping, everything that
-    is wrong is among the problems.
+    they matter when the mapping is used, not before, and until then it is only good for its name.
+    Without a mapping, everything that is wrong is among the problems.
     """
 
     document: Document | None
@@ -84,8 +84,6 @@ def load_mapping(
     subject = Subject(document, mapping, sources)
     unknown = opaque_places(document, data)
     problems += [found for found in find_problems(subject) if found.place not in unknown]
-    if reading.opaque:  # what was put in its place is not what the file says
-        return Loaded(document, None, problems + unset)
     return Loaded(document, mapping, problems, find_warnings(subject), unset)
 
 

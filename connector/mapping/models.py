@@ -84,6 +84,24 @@ def _constant(value: Any) -> Any:
     )
 
 
+_OTHER_WORDS = {
+    FieldType.STRING: ("text", "varchar", "str", "char", "uuid"),
+    FieldType.NUMBER: ("integer", "int", "bigint", "float", "double", "decimal", "numeric"),
+    FieldType.BOOLEAN: ("bool",),
+    FieldType.STRINGS: ("array", "list", "strings", "string[]", "varchar[]", "list<string>"),
+    FieldType.TIME: ("timestamp", "datetime", "date", "timestamptz"),
+    FieldType.EMBEDDING: ("vector", "array<number>", "float[]", "double[]"),
+    FieldType.OBJECT: ("json", "struct", "map", "dict"),
+}
+_MEANT = {word: field_type for field_type, words in _OTHER_WORDS.items() for word in words}
+
+
+def _field_type(value: Any) -> Any:
+    if isinstance(value, str) and (meant := _MEANT.get(value.lower())):
+        raise complaint("this is no field type of the platform", f"write '{meant}'")
+    return value
+
+
 class FieldRule(Strict):
     """One field: a DuckDB expression over the source's columns, or a constant."""
 
@@ -93,7 +111,7 @@ class FieldRule(Strict):
     value: Annotated[
         Any, BeforeValidator(_constant, json_schema_input_type=ConstantValue)
     ] = Field(default=None, description="A constant: the same value for every row.")  # fmt: skip
-    type: Choice[FieldType] | None = Field(
+    type: Annotated[Choice[FieldType], BeforeValidator(_field_type)] | None = Field(
         default=None,
         description="The platform's field type; found out from the column when left out.",
     )

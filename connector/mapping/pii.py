@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 
-_EMAIL = {"email", "emails", "mail", "courriel"}
-_PHONE = {
-    "phone", "phones", "telephone", "telefon", "telefono", "telefone", "msisdn", "cellphone",
-    "smartphone", "whatsapp", "mobile", "tel", "fax",
+_DIRECT = {
+    "mail", "mails", "courriel", "correo", "phone", "phones", "telephone", "telefon", "telefono",
+    "telefone", "msisdn", "cellphone", "whatsapp",
 }  # fmt: skip
-_JOINED = (
-    "emailaddress", "emailaddr", "mailaddress", "phonenumber", "phonenum", "phoneno", "telno",
-    "mobilenumber", "mobileno", "mobilephone", "telephonenumber", "cellnumber",
+_DIRECT_AT_THE_END = {"mobile", "tel", "cell", "fax"}
+"""`user_mobile` is a number to call, `mobile_orders` is not."""
+_DIRECT_TOGETHER = (
+    "mailaddress", "mailaddr", "phonenumber", "phonenum", "phoneno", "telno", "telnumber",
+    "mobilenumber", "mobileno", "mobilephone", "telephonenumber", "cellnumber", "cellno",
+    "contactnumber", "contactno", "telefonnummer", "handynummer", "rufnummer",
 )  # fmt: skip
 _ABOUT = {
-    "app", "allowed", "at", "bounced", "brand", "campaign", "campaigns", "click", "clicked",
-    "clicks", "consent", "count", "device", "enabled", "frequency", "has", "is", "marketing",
-    "model", "newsletter", "notification", "notifications", "open", "opened", "opens", "opt",
-    "optin", "optout", "os", "permission", "platform", "preference", "sent", "status", "subscribed",
-    "subscription", "template", "traffic", "type", "unsubscribed", "validated", "verified", "web",
-    "visits", "sessions", "orders", "hash", "hashed", "sha256", "md5",
+    "allowed", "app", "at", "bounced", "brand", "campaign", "campaigns", "click", "clicked",
+    "clicks", "consent", "count", "enabled", "frequency", "has", "hash", "hashed", "is",
+    "marketing", "md5", "model", "newsletter", "notification", "notifications", "open", "opened",
+    "opens", "opt", "optin", "optout", "os", "permission", "platform", "preference", "sent",
+    "sha256", "status", "subscribed", "subscription", "template", "type", "unsubscribed",
+    "validated", "verified",
 }  # fmt: skip
 """Words that make a name say something about mail or telephones, and not be an address."""
 
@@ -37,10 +39,14 @@ def looks_direct(name: str) -> bool:
     """
     spelled = re.sub(r"(?i)(?<![a-z])e[-_ ]+mail", "email", name)
     words = [word.lower() for word in _WORDS.findall(spelled)]
-    if _ABOUT & set(words):
+    together = "".join(words)
+    if not words or _ABOUT & set(words) or "sha256" in together:
         return False
-    return bool((_EMAIL | _PHONE) & set(words)) or any(
-        joined in "".join(words) for joined in _JOINED
+    return (
+        any("email" in word for word in words)
+        or bool(_DIRECT & set(words))
+        or words[-1] in _DIRECT_AT_THE_END
+        or any(each in together for each in _DIRECT_TOGETHER)
     )
 
 
@@ -71,3 +77,11 @@ def _keep_names(match: re.Match[str]) -> str:
         before.endswith(("->", "->>", "[")) or after.startswith(":") or content.startswith("$.")
     )
     return f" {content} " if names_something and not after.startswith("::") else " "
+
+
+def names_phone(text: str) -> bool:
+    """Whether a name or an expression speaks of a phone number: it is hashed by its digits."""
+    words = {word.lower() for word in _WORDS.findall(text)}
+    return bool(_PHONE & words) or any(
+        joined in "".join(words) for joined in _JOINED if "mail" not in joined
+    )

@@ -27,11 +27,10 @@ NULLABLE = frozenset({"max_delete_fraction", "max_deletes", "max_erasures"})
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[Model]):
     """What came out of a part: the model of all that is right in it (None where that is not enough
-    to make one), and what is wrong. `opaque` is whether unexpanded variables stood in the way."""
+    to make one), and what is wrong."""
 
     model: Model | None
     problems: list[Problem]
-    opaque: bool = False
 
 
 def complaint(message: str, hint: str | None = None) -> PydanticCustomError:
@@ -70,21 +69,19 @@ def read_model(
     """
     rest = copy.deepcopy(data)
     problems = _without_value(document, rest, path)
-    opaque = False
     for attempt in range(10):
         try:
-            return Reading(model.model_validate(rest), problems, opaque)
+            return Reading(model.model_validate(rest), problems)
         except ValidationError as error:
             details = error.errors(include_url=False)
         for detail in details:
             at = _path(document, path, detail["loc"])
-            if isinstance(_get(rest, at[len(path) :]), Opaque):
-                opaque = True
-            elif attempt == 0:  # later ones only follow from what was taken out
+            opaque = isinstance(_get(rest, at[len(path) :]), Opaque)
+            if attempt == 0 and not opaque:  # later ones only follow from what was taken out
                 problems.append(_translate(detail, model, document, rest, path, at))
         for detail in details:
             _take_out(rest, detail, _path(document, path, detail["loc"])[len(path) :], stand_ins)
-    return Reading(None, problems, opaque)
+    return Reading(None, problems)
 
 
 def _without_value(document: Document, data: Any, path: KeyPath) -> list[Problem]:
@@ -168,7 +165,7 @@ def _translate(
             hint = _COMMA
         return Problem(document.key(at), f"unknown key '{name}'", hint)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return _wrong_tag(document, at, context)
+        return _wrong_tag(document, at, context, _get(data, at[len(base) :]))
     value = _get(data, at[len(base) :])
     if kind in ("enum", "literal_error"):
         choices = _choices(model, detail["loc"])
@@ -190,10 +187,10 @@ _REQUIREMENTS = {
     "dict_type": "be a mapping of keys to values",
     "model_type": "be a mapping of keys to values",
     "model_attributes_type": "be a mapping of keys to values",
-    "greater_than": "be more than {gt:,}",
-    "greater_than_equal": "be at least {ge:,}",
-    "less_than": "be less than {lt:,}",
-    "less_than_equal": "be at most {le:,}",
+    "greater_than": "be more than {gt:,.15g}",
+    "greater_than_equal": "be at least {ge:,.15g}",
+    "less_than": "be less than {lt:,.15g}",
+    "less_than_equal": "be at most {le:,.15g}",
     "string_too_short": "not be empty",
     "string_pattern_mismatch": "not be empty",
     "too_short": "not be empty",
@@ -213,13 +210,16 @@ def _requirement(kind: str, context: dict[str, Any], value: Any) -> tuple[str, s
     return _REQUIREMENTS[kind].format(**context), hint
 
 
-def _wrong_tag(document: Document, at: KeyPath, context: dict[str, Any]) -> Problem:
+def _wrong_tag(
+    document: Document, at: KeyPath, context: dict[str, Any], value: dict[str, Any]
+) -> Problem:
     discriminator = context["discriminator"].strip("'")
     if "tag" not in context:
         return Problem(document.key(at), f"'{discriminator}' is missing")
     known = [tag.strip("'") for tag in context["expected_tags"].split(", ")]
-    message = f"unknown {discriminator} '{context['tag']}'; it must be {_either(known)}"
-    meant = closest(context["tag"], known)
+    tag = value[discriminator]
+    message = f"'{discriminator}' must be {_either(known)}{_not_this(tag)}"
+    meant = None if isinstance(tag, Expanded) else closest(str(tag), known)
     hint = f"did you mean '{meant}'?" if meant else None
     return Problem(document.value((*at, discriminator)), message, hint)
 
