@@ -93,7 +93,7 @@ class Parser:
 
     def _select_node(self, sql: str) -> dict[str, Any]:
         row = self._connection.execute("SELECT json_serialize_sql(?)", [_PREFIX + sql]).fetchone()
-        tree = json.loads(row[0]) if row else {"error": True}
+        tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
         if tree["error"]:
             offset = int(tree.get("position") or 0) - len(_PREFIX)
             message = tree.get("error_message", "it does not parse")

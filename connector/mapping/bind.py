@@ -1,0 +1,193 @@
+"""Binding: a mapping's expressions against the columns that its source really has."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+import duckdb
+import pyarrow as pa
+from duckdb.sqltypes import DuckDBPyType
+
+from connector.errors import ConfigError, Place, Problem
+from connector.mapping.conversion import infer
+from connector.mapping.expression import ExpressionError, Parser
+from connector.mapping.mapping import Constant, Expression, Field, Mapping, Pii
+from connector.mapping.rules import ALLOWED_TYPES, EVENT_FIELDS, USER_FIELDS, FieldType, Kind
+from connector.sql import identifier, literal
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An expression as it will stand in SQL, and the DuckDB type it has."""
+
+    sql: str
+    type: DuckDBPyType
+
+
+@dataclass(frozen=True, slots=True)
+class BoundField:
+    """One field with its expression bound; `only_for` names the event types it belongs to."""
+
+    field: Field
+    value: Value
+    type: FieldType
+    only_for: str | None = None
+
+
+class Binder:
+    """Binds expressions of one mapping, collecting every problem instead of stopping at one.
+
+    `columns` are the source's, as its reader yields them; `used` grows by what expressions read.
+    """
+
+    def __init__(self, mapping: Mapping, columns: pa.Schema) -> None:
+        self.mapping = mapping
+        self.problems: list[Problem] = []
+        self._connection = duckdb.connect(config={"threads": 1})
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.register("incoming", columns.empty_table())
+        self._connection.execute("CREATE TABLE source AS FROM incoming")
+        self._connection.unregister("incoming")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+        self._parser = Parser(self._connection)
+        self._columns = {name.lower(): name for name in columns.names}
+        self._used: set[str] = set()
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The columns that must be read, in the source's order."""
+        return tuple(name for name in self._columns.values() if name in self._used)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    def problem(self, place: Place, message: str, hint: str | None = None) -> None:
+        """Note a mistake and go on."""
+        self.problems.append(Problem(place, message, hint))
+
+    def column(self, name: str, place: Place) -> Value | None:
+        """A column of the source by its plain name."""
+        known = self._columns.get(name.lower())
+        if known is None:
+            self.problem(place, *self._unknown(name))
+            return None
+        return self.value(Expression(identifier(known), place))
+
+    def value(self, given: Expression | Constant) -> Value | None:
+        """Bind an expression, or spell a constant; None when it has a problem."""
+        if isinstance(given, Constant):
+            return Value(*self._constant(given))
+        try:
+            parsed = self._parser.parse(given.sql)
+        except ExpressionError as error:
+            self.problem(_shift(given.place, error.offset), error.message, error.hint)
+            return None
+        known = True
+        for use in parsed.columns:
+            name = self._columns.get(use.name.lower())
+            if name is None:
+                self.problem(_shift(given.place, use.offset), *self._unknown(use.name))
+                known = False
+            else:
+                self._used.add(name)
+        return self._bind(parsed.sql, given.place) if known else None
+
+    def flag(self, given: Expression, what: str) -> str | None:
+        """Bind a condition; null is false."""
+        value = self.value(given)
+        if value is None:
+            return None
+        if value.type.id.lower() not in {"boolean", "null"}:
+            self.problem(given.place, f"{what} is {value.type}, not true or false")
+            return None
+        return f"coalesce({value.sql}, false)"
+
+    def field(self, field: Field, only_for: str | None = None) -> BoundField | None:
+        """Bind a field and settle its type; None when it has a problem."""
+        value = self.value(field.value)
+        if value is None:
+            return None
+        type_ = self._type(field, value.type)
+        if type_ is None:
+            return None
+        allowed = ALLOWED_TYPES[self.mapping.kind]
+        if type_ not in allowed:
+            self.problem(
+                field.place,
+                f"{field.name!r} is {value.type}, an object; {self.mapping.kind} have none",
+                "take single values out of it, or declare another `type:`",
+            )
+            return None
+        return BoundField(field, value, type_, only_for)
+
+    def _type(self, field: Field, column: DuckDBPyType) -> FieldType | None:
+        if field.pii in {Pii.HASH, Pii.REDACT}:
+            return FieldType.STRING
+        reserved = {Kind.USERS: USER_FIELDS, Kind.EVENTS: EVENT_FIELDS}.get(self.mapping.kind, {})
+        type_ = field.type or reserved.get(field.name) or infer(column)
+        if type_ is None:
+            self.problem(
+                field.place,
+                f"{field.name!r} is {column}, which is none of the platform's field types",
+                "declare a `type:` and write an expression that yields it",
+            )
+        return type_
+
+    def _constant(self, given: Constant) -> tuple[str, DuckDBPyType]:
+        sql = literal(given.value)
+        bound = self._bind(sql, given.place)
+        if bound is None:
+            raise ConfigError(self.problems)
+        return bound.sql, bound.type
+
+    def _bind(self, sql: str, place: Place) -> Value | None:
+        # The closing parenthesis on a line of its own survives a trailing `-- comment`.
+        inner = f"({sql}\n)" if "--" in sql else f"({sql})"
+        try:
+            type_ = self._connection.sql(f"SELECT {inner} FROM source").types[0]  # noqa: S608 - parsed and checked above
+        except duckdb.Error as error:
+            text = str(error).splitlines()[0]
+            self.problem(place, text.partition("Error: ")[2] or text)
+            return None
+        return Value(inner, type_)
+
+    def _unknown(self, name: str) -> tuple[str, str | None]:
+        what = self.mapping.table or "the query"
+        close = get_close_matches(name.lower(), self._columns, n=1, cutoff=0.6)
+        hint = f"did you mean {self._columns[close[0]]!r}?" if close else self._list_columns()
+        return f"{name!r} is no column of {what}", hint
+
+    def _list_columns(self) -> str:
+        names = list(self._columns.values())
+        more = ", …" if len(names) > 12 else ""
+        return f"it has {', '.join(names[:12])}{more}"
+
+
+def bound_fields(binder: Binder) -> Iterator[BoundField]:
+    """Every field of a mapping, shared ones first, then those of single event types."""
+    for field in binder.mapping.fields:
+        bound = binder.field(field)
+        if bound is not None:
+            yield bound
+    for event_type in binder.mapping.types:
+        for field in event_type.fields:
+            bound = binder.field(field, event_type.name)
+            if bound is not None:
+                yield bound
+
+
+def _shift(place: Place, offset: int) -> Place:
+    """The place `offset` characters into an expression that stands at `place`."""
+    line = linecache.getline(str(place.file), place.line)
+    if not place.line:
+        return place
+    at = line[place.column - 1 : place.column]
+    if at in {"|", ">"}:
+        return place
+    quoted = 1 if at in {'"', "'"} else 0
+    return replace(place, column=place.column + offset + quoted)

@@ -1,0 +1,306 @@
+"""The chain of SQL that every mapping becomes: evaluated, typed, then scanned or encoded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from connector.mapping import rules
+from connector.mapping.conversion import Check, as_json
+from connector.mapping.fields import TYPE, TypedField, key_checks, subject_check
+from connector.mapping.mapping import Constant, Mapping, WithoutConsent
+from connector.mapping.rules import Kind
+from connector.row import Verdict
+from connector.sql import identifier, literal
+
+DERIVED_ID_PREFIX = "c_"
+"""Marks an event id that was derived from the row, for want of one in the mapping."""
+
+
+_WITHDRAWN = {
+    WithoutConsent.SKIP: Verdict.SKIP,
+    WithoutConsent.SOFT: Verdict.WITHDRAWN_SOFT,
+    WithoutConsent.HARD: Verdict.WITHDRAWN_HARD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that a row may break; the scan names it by its number, counted from 1."""
+
+    code: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Conditions on a row that decide what happens to it, as SQL that is never null."""
+
+    soft: str | None = None
+    hard: str | None = None
+    consent: str | None = None
+    filters: tuple[tuple[str, str], ...] = ()
+    """Event type and the condition under which its rows are events at all."""
+
+
+class _Rules:
+    """Numbers the violations as the SQL that finds them is written."""
+
+    def __init__(self) -> None:
+        self.found: list[Violation] = []
+
+    def case(self, checks: list[tuple[str, Check]]) -> str:
+        """The number of the first check that fires, or null."""
+        whens = []
+        for field, check in checks:
+            violation = Violation(check.code, field, check.message)
+            if violation not in self.found:
+                self.found.append(violation)
+            whens.append(f"WHEN {check.condition} THEN {self.found.index(violation) + 1}")
+        return _lines("CASE", whens, "END") if whens else "NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The queries of one mapping over a table `source` that has a `rowid`."""
+
+    mapping: Mapping
+    fields: dict[str, TypedField]
+    flags: Flags
+    cursor: TypedField | None
+    salt: int
+    guarded: bool = False
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """What the numbers in the scan's `violation` mean, the first being 1."""
+        numbered = _Rules()
+        self._typed(numbered)
+        self._row_violation(numbered)
+        return tuple(numbered.found)
+
+    def scan(self) -> str:
+        """SQL of one line a row: row, key, fingerprint, verdict, violation, cursor, subject.
+
+        `key` is null where there is none that could be used; `violation` is a number or null;
+        `cursor` is in milliseconds; `subject` is the uid an event speaks of.
+        """
+        return f"WITH {self._layers()}\n{self._scanned()}"
+
+    def payloads(self, chosen: str) -> str:
+        """SQL of row, key and payload for the rows of `source` that the condition chooses."""
+        return f"WITH {self._layers(chosen)}\n{self._encoded()}"
+
+    def preview(self) -> str:
+        """One readable query with everything: key, payload, fingerprint, verdict, violation."""
+        cases = [
+            f"WHEN {number} THEN {{'code': {literal(v.code)}, 'field': {literal(v.field)}, "
+            f"'message': {literal(v.message)}}}"
+            for number, v in enumerate(self.violations, start=1)
+        ]
+        violation = _lines("CASE s.violation", cases, "END") if cases else "NULL"
+        return (
+            f"WITH {self._layers()},\n"
+            f"scanned AS (\n{_indent(self._scanned())}\n),\n"
+            f"encoded AS (\n{_indent(self._encoded())}\n)\n"
+            f"SELECT\n  s.key,\n  e.payload,\n  s.fingerprint,\n  s.verdict,\n"
+            f"  {violation} AS violation\n"
+            f"FROM scanned AS s\nJOIN encoded AS e ON e.row = s.row"
+        )
+
+    def _layers(self, chosen: str | None = None) -> str:
+        evaluated = _select(self._evaluated(), "source", where=chosen)
+        numbered = _Rules()
+        typed = _select(self._typed(numbered), "evaluated")
+        return f"evaluated AS (\n{_indent(evaluated)}\n),\ntyped AS (\n{_indent(typed)}\n)"
+
+    def _evaluated(self) -> Iterator[tuple[str, str]]:
+        """The mapping's expressions, as its author wrote them."""
+        yield "rowid", "$row"
+        everything = [*self.fields.values(), *([self.cursor] if self.cursor else [])]
+        for field in everything:
+            for branch in field.branches:
+                sql = f"TRY(struct_pack(v := {branch.sql}))" if self.guarded else branch.sql
+                yield sql, branch.alias
+        for alias, condition in self._conditions():
+            yield (f"coalesce(TRY({condition}), false)" if self.guarded else condition), alias
+
+    def _conditions(self) -> Iterator[tuple[str, str]]:
+        flags = self.flags
+        named = {"$soft": flags.soft, "$hard": flags.hard, "$consent": flags.consent}
+        yield from ((alias, sql) for alias, sql in named.items() if sql is not None)
+        yield from ((f"$filter {name}", sql) for name, sql in flags.filters)
+
+    def _typed(self, numbered: _Rules) -> list[tuple[str, str]]:
+        """Canonical values, and the number of the first rule that a field breaks."""
+        key = self._key_field
+        ordered = [self.fields[TYPE]] if TYPE in self.fields else []
+        ordered += [field for field in self.fields.values() if field.name != TYPE]
+        columns: list[tuple[str, str]] = [(identifier("$row"), "$row")]
+        checks: list[tuple[str, Check]] = []
+        unusable: list[tuple[str, Check]] = []
+        for field in ordered:
+            conversion = field.conversion(guarded=self.guarded)
+            columns.append((conversion.value, field.name))
+            found = [(field.name, check) for check in conversion.checks]
+            if field.name == key:
+                unusable = found + [(key, check) for check in key_checks(conversion.value)]
+            else:
+                checks += found
+        columns.append((numbered.case(unusable), "$unkeyed"))
+        columns.append((numbered.case(checks), "$broken"))
+        if self.cursor is not None:
+            columns.append((self.cursor.conversion(guarded=self.guarded).value, "$cursor"))
+        columns += [(identifier(alias), alias) for alias, _ in self._conditions()]
+        return columns
+
+    @property
+    def _key_field(self) -> str | None:
+        key = rules.USER_KEY if self.mapping.kind is Kind.USERS else rules.EVENT_KEY
+        return key if key in self.fields else None
+
+    def _scanned(self) -> str:
+        numbered = _Rules()
+        self._typed(numbered)
+        row = self._row_violation(numbered)
+        usable = f"CASE WHEN {identifier('$unkeyed')} IS NULL THEN {self._key()} END"
+        subject = self.mapping.kind is Kind.EVENTS and "uid" in self.fields
+        return _select(
+            [
+                (identifier("$row"), "row"),
+                (usable if self._key_field else self._key(), "key"),
+                (self._fingerprint(), "fingerprint"),
+                (f"{self._verdict()}::UTINYINT", "verdict"),
+                (
+                    f"coalesce({identifier('$unkeyed')}, {identifier('$broken')}, {row})"
+                    "::USMALLINT",
+                    "violation",
+                ),
+                (identifier("$cursor") if self.cursor else "NULL::BIGINT", "cursor"),
+                (identifier("uid") if subject else "NULL::VARCHAR", "subject"),
+            ],
+            "typed",
+        )
+
+    @property
+    def bare_payload(self) -> str:
+        """SQL of the payload that soft-deletes `key` when its row is no longer there."""
+        return "to_json({'uid': key, 'is_deleted': true})::VARCHAR"
+
+    def _encoded(self) -> str:
+        return _select(
+            [(identifier("$row"), "row"), (self._key(), "key"), (self._payload(), "payload")],
+            "typed",
+        )
+
+    def _key(self) -> str:
+        if self._key_field is not None:
+            return identifier(self._key_field)
+        return f"{literal(DERIVED_ID_PREFIX)} || md5({self._event_object(self._members())})"
+
+    def _fingerprint(self) -> str:
+        names = [name for name in self.fields if name != self._key_field]
+        values = [str(self.salt), *(identifier(name) for name in names)]
+        if self.mapping.kind is Kind.USERS:
+            values.insert(1, f"({self._verdict()}) = {Verdict.SOFT_DELETE:d}")
+        return f"hash({', '.join(values)})"
+
+    def _verdict(self) -> str:
+        flags = self.flags
+        whens = []
+        if flags.hard:
+            whens.append(f"WHEN {identifier('$hard')} THEN {Verdict.HARD_DELETE:d}")
+        if flags.consent and self.mapping.consent:
+            withdrawn = _WITHDRAWN[self.mapping.consent.otherwise]
+            whens.append(f"WHEN NOT {identifier('$consent')} THEN {withdrawn:d}")
+        if flags.soft:
+            whens.append(f"WHEN {identifier('$soft')} THEN {Verdict.SOFT_DELETE:d}")
+        for name, _ in flags.filters:
+            passed = identifier(f"$filter {name}")
+            whens.append(
+                f"WHEN {identifier(TYPE)} = {literal(name)} AND NOT {passed} THEN {Verdict.SKIP:d}"
+            )
+        if not whens:
+            return f"{Verdict.SEND:d}"
+        return f"CASE {' '.join(whens)} ELSE {Verdict.SEND:d} END"
+
+    def _row_violation(self, numbered: _Rules) -> str:
+        """Rules on a row as a whole: what an event of its type must have, and whose it is."""
+        if self.mapping.kind is not Kind.EVENTS:
+            return "NULL"
+        checks = [
+            (name, Check(f"{identifier(name)} IS NULL", "missing_field", "is mandatory"))
+            for name in (TYPE, "original_timestamp")
+        ]
+        if "uid" in self.fields:
+            checks.append(("uid", subject_check(identifier("uid"))))
+        present = [identifier(name) for name in rules.IDENTITIES if name in self.fields]
+        nobody = " AND ".join(f"{name} IS NULL" for name in present)
+        message = "an event needs at least one of uid, sid and cid"
+        checks.append(("uid", Check(nobody, "no_identity", message)))
+        checks += self._mandatory()
+        return numbered.case(checks)
+
+    def _mandatory(self) -> Iterator[tuple[str, Check]]:
+        constant = self.mapping.event_type
+        for event_type, names in rules.MANDATORY_BY_TYPE.items():
+            if isinstance(constant, Constant) and constant.value != event_type:
+                continue
+            is_type = f"{identifier(TYPE)} = {literal(event_type)}"
+            for name in names:
+                absent = f" AND {identifier(name)} IS NULL" if name in self.fields else ""
+                message = f"is mandatory for {event_type} events"
+                yield name, Check(is_type + absent, "missing_field", message)
+
+    def _payload(self) -> str:
+        if self.mapping.kind is Kind.USERS:
+            return self._user_payload()
+        return self._event_object([self._member(rules.EVENT_KEY, self._key()), *self._members()])
+
+    def _user_payload(self) -> str:
+        others = [name for name in self.fields if name != rules.USER_KEY]
+        members = [
+            f"{identifier(name)} := {as_json(self.fields[name].type, identifier(name))}"
+            for name in [rules.USER_KEY, *others]
+        ]
+        deleted = f"({self._verdict()}) = {Verdict.SOFT_DELETE:d}"
+        members.append(f"{identifier('is_deleted')} := {deleted}")
+        return f"to_json({_lines('struct_pack(', members, ')', separator=',')})::VARCHAR"
+
+    def _members(self) -> list[str]:
+        """Members of an event's object in a fixed order, each null when its value is."""
+        first = [TYPE, "original_timestamp"]
+        rest = [name for name in self.fields if name not in {*first, rules.EVENT_KEY}]
+        return [
+            self._member(name, as_json(self.fields[name].type, identifier(name)))
+            for name in [*first, *rest]
+        ]
+
+    @staticmethod
+    def _member(name: str, value: str) -> str:
+        return f"{literal(json.dumps(name, ensure_ascii=False) + ':')} || to_json({value})"
+
+    @staticmethod
+    def _event_object(members: list[str]) -> str:
+        # concat_ws() leaves nulls out, and with them the members that have no value.
+        joined = _lines("concat_ws(", ["','", *members], ")", separator=",")
+        return f"'{{' || {joined} || '}}'"
+
+
+def _select(
+    columns: list[tuple[str, str]] | Iterator[tuple[str, str]], table: str, where: str | None = None
+) -> str:
+    lines = [f"{sql} AS {identifier(alias)}" for sql, alias in columns]
+    condition = f"\nWHERE {where}" if where else ""
+    return f"{_lines('SELECT', lines, '', separator=',').rstrip()}\nFROM {table}{condition}"
+
+
+def _lines(head: str, items: list[str], tail: str, separator: str = "") -> str:
+    between = f"{separator}\n"
+    return f"{head}\n{_indent(between.join(items))}\n{tail}"
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))

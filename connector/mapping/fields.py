@@ -1,0 +1,213 @@
+"""Fields as SQL: personal data masked, values made canonical, rules turned into checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from duckdb.sqltypes import DuckDBPyType
+
+from connector.mapping import rules
+from connector.mapping.bind import Binder, BoundField
+from connector.mapping.conversion import Check, Conversion, UnconvertibleError, convert, family
+from connector.mapping.mapping import Expression, OnInvalid, Pii
+from connector.mapping.pii import names_phone
+from connector.mapping.rules import FieldType
+from connector.sql import identifier, literal
+
+REDACTED = "[redacted]"
+"""What stands for a redacted value: it shows that there is one, and nothing of it."""
+
+TYPE = "type"
+"""The field that holds an event's type."""
+
+_UNKEYABLE = {"float", "double", "boolean", "date", "time", "interval"}
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One way a field gets its value: `alias` is its column in the first layer of SQL."""
+
+    alias: str
+    sql: str
+    source_type: DuckDBPyType
+    bound: BoundField
+
+
+@dataclass(frozen=True, slots=True)
+class TypedField:
+    """A field of the payload: its type, and a branch for each event type that has its own."""
+
+    name: str
+    type: FieldType
+    branches: tuple[Branch, ...]
+    timezone: str
+
+    def conversion(self, *, guarded: bool) -> Conversion:
+        """The canonical value and its checks, over the columns of the first layer.
+
+        Guarded columns are structs `{v: value}`, null where the expression failed.
+        """
+        parts = [self._branch(branch, guarded=guarded) for branch in self.branches]
+        checks: list[Check] = []
+        cases = []
+        otherwise = "NULL"
+        for branch, part in zip(self.branches, parts, strict=True):
+            checks += part.checks
+            if branch.bound.only_for is None:
+                otherwise = part.value
+            else:
+                cases.append(f"WHEN {literal(branch.bound.only_for)} THEN {part.value}")
+        if not cases:
+            return Conversion(otherwise, tuple(checks))
+        value = f"CASE {_event_type(guarded=guarded)} {' '.join(cases)} ELSE {otherwise} END"
+        return Conversion(value, tuple(checks))
+
+    def _branch(self, branch: Branch, *, guarded: bool) -> Conversion:
+        column = identifier(branch.alias)
+        part = _converted(branch, f"{column}.v" if guarded else column, self)
+        checks = list(part.checks)
+        if guarded:
+            failed = Check(f"{column} IS NULL", "expression_failed", "the expression failed")
+            checks.insert(0, failed)
+        if branch.bound.only_for is not None:
+            only = f"{_event_type(guarded=guarded)} = {literal(branch.bound.only_for)}"
+            checks = [
+                replace(check, condition=f"{only} AND ({check.condition})") for check in checks
+            ]
+        elif others := self._own_types():
+            listed = ", ".join(map(literal, others))
+            rest = f"coalesce({_event_type(guarded=guarded)} NOT IN ({listed}), true)"
+            checks = [
+                replace(check, condition=f"{rest} AND ({check.condition})") for check in checks
+            ]
+        value = part.value
+        if branch.bound.field.on_invalid is OnInvalid.DROP_FIELD and checks:
+            broken = " OR ".join(f"({check.condition})" for check in checks)
+            return Conversion(f"CASE WHEN NOT coalesce({broken}, false) THEN {value} END")
+        return Conversion(value, tuple(checks))
+
+    def _own_types(self) -> list[str]:
+        return [b.bound.only_for for b in self.branches if b.bound.only_for is not None]
+
+
+def _event_type(*, guarded: bool) -> str:
+    """The type of the row's event, over the columns of the first layer."""
+    column = identifier(TYPE)
+    return f"{column}.v::VARCHAR" if guarded else f"{column}::VARCHAR"
+
+
+def _converted(branch: Branch, value: str, field: TypedField) -> Conversion:
+    match branch.bound.field.pii:
+        case Pii.REDACT:
+            return Conversion(f"CASE WHEN {value} IS NOT NULL THEN {literal(REDACTED)} END")
+        case Pii.HASH:
+            return Conversion(_hashed(f"{value}::VARCHAR", phone=_speaks_of_phone(branch)))
+    conversion = convert(branch.source_type, field.type, value, field.timezone)
+    if field.name in rules.INTEGER_FIELDS:
+        whole = Check(
+            f"{conversion.value} <> floor({conversion.value})",
+            "not_an_integer",
+            "is not a whole number",
+        )
+        conversion = replace(conversion, checks=(*conversion.checks, whole))
+    return conversion
+
+
+def _speaks_of_phone(branch: Branch) -> bool:
+    value = branch.bound.field.value
+    text = value.sql if isinstance(value, Expression) else ""
+    return names_phone(branch.bound.field.name) or names_phone(text)
+
+
+def _hashed(text: str, *, phone: bool) -> str:
+    """HMAC-SHA256 in hex (RFC 2104), over the normalised value; blank is null."""
+    if phone:
+        plus = f"CASE WHEN starts_with(trim({text}), '+') THEN '+' ELSE '' END"
+        normal = f"nullif({plus} || regexp_replace({text}, '[^0-9]', '', 'g'), '')"
+    else:
+        normal = f"nullif(lower(trim({text})), '')"
+    inner = f"unhex(sha256($pii_inner::BLOB || encode({normal})))"
+    return f"sha256($pii_outer::BLOB || {inner})"
+
+
+def typed_fields(
+    binder: Binder, bound: Sequence[BoundField], timezone: str
+) -> dict[str, TypedField]:
+    """Fields by name, in the order payloads are written in; problems go to the binder."""
+    fields: dict[str, TypedField] = {}
+    spelled: dict[str, str] = {}
+    for item in bound:
+        name = item.field.name
+        first = spelled.setdefault(name.lower(), name)
+        if first != name:
+            binder.problem(item.field.place, f"{first!r} and {name!r} differ only by case")
+            continue
+        branch = _branch_of(item)
+        if not _convertible(binder, item, timezone):
+            continue
+        known = fields.get(name)
+        if known is None:
+            fields[name] = TypedField(name, item.type, (branch,), timezone)
+        elif known.type is not item.type:
+            binder.problem(
+                item.field.place,
+                f"{name!r} is {item.type} here and {known.type} elsewhere in this mapping",
+                "a field has one type on the platform: declare a `type:`",
+            )
+        else:
+            fields[name] = replace(known, branches=(*known.branches, branch))
+    return dict(sorted(fields.items()))
+
+
+def _branch_of(item: BoundField) -> Branch:
+    name = item.field.name
+    alias = name if item.only_for is None else f"{item.only_for}.{name}"
+    return Branch(alias, item.value.sql, item.value.type, item)
+
+
+def _convertible(binder: Binder, item: BoundField, timezone: str) -> bool:
+    if item.field.pii in {Pii.HASH, Pii.REDACT}:
+        return True
+    try:
+        convert(item.value.type, item.type, "x", timezone)
+    except UnconvertibleError as error:
+        message = f"{item.field.name!r} {error.message}, which cannot be sent as {item.type}"
+        binder.problem(item.field.value.place, message, error.hint)
+        return False
+    return True
+
+
+def check_key(binder: Binder, item: BoundField) -> None:
+    """A key is text, or an integer: anything else reads differently from day to day."""
+    type_ = item.value.type
+    fractional = family(type_) == "decimal" and dict(type_.children)["scale"] != 0
+    if family(type_) in _UNKEYABLE or fractional:
+        binder.problem(
+            item.field.value.place,
+            f"{item.field.name!r} is {type_}; a key is text or an integer",
+            "cast it to BIGINT or VARCHAR as the other systems spell it",
+        )
+
+
+def key_checks(value: str) -> Iterator[Check]:
+    """What would make a key unusable: it could never be addressed, so never be erased."""
+    yield Check(f"{value} IS NULL", "key_null", "the key is null")
+    yield Check(
+        _unaddressable(value),
+        "unaddressable_key",
+        "the key is empty, '.' or '..', or holds control characters: it could never be erased",
+    )
+
+
+def _unaddressable(value: str) -> str:
+    return f"{value} IN ('', '.', '..') OR regexp_matches({value}, '[[:cntrl:]]')"
+
+
+def subject_check(value: str) -> Check:
+    """The same rule for the uid of an event."""
+    return Check(
+        _unaddressable(value),
+        "unaddressable_key",
+        "the uid is empty, '.' or '..', or holds control characters: it could never be erased",
+    )
