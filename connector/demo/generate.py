@@ -47,13 +47,13 @@ def generate(
 ) -> Counts:
     """Write a new warehouse to `path`, in place of one that is there.
 
-    `users` (20 at least) is exact, `events` is the approximate number of rows of all event tables
+    `users` (30 at least) is exact, `events` is the approximate number of rows of all event tables
     together, of which the last `days` days before `TODAY` hold equal shares.
     """
-    if users < 20 or events < 0 or days < 1:
+    if users < 30 or events < 0 or days < 1:
         raise UsageError(
             f"a warehouse of {users} users and {events} events in {days} days cannot be generated",
-            hint="it takes 20 users, 0 events and 1 day at least",
+            hint="it takes 30 users, 0 events and 1 day at least",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.new")

@@ -6,6 +6,7 @@ import pytest
 from connector.demo.change import Changes, change
 from connector.demo.generate import generate
 from connector.errors import SourceError
+from connector.mapping.mapping import Guards
 
 USERS = """
 select user_id, t::varchar as line, status, erasure_requested_at, city, tier
@@ -115,11 +116,10 @@ def test_no_event_that_was_there_changes_or_leaves(
 
 def test_deletes_stay_below_the_default_guard_even_in_a_tiny_warehouse(tmp_path: Path) -> None:
     path = tmp_path / "tiny.duckdb"
-    counts = generate(path, users=20, events=200)
+    counts = generate(path, users=30, events=200)
     changes = change(path)
-    deletes = changes.soft_deletes + changes.erased
-    assert deletes / (counts.tables["dim_users"].read - counts.without_consent) < 0.2
-    assert changes.soft_deletes / 20 < 0.15
+    sent = counts.tables["dim_users"].read - counts.without_consent - counts.closed
+    assert (changes.soft_deletes + changes.erased) / sent < (Guards().max_delete_fraction or 1)
 
 
 def test_a_second_day_goes_on_where_the_first_one_ended(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_the_same_day_is_the_same_for_everyone(
 
 def test_who_asks_to_be_forgotten_has_no_events_on_that_day(tmp_path: Path) -> None:
     path = tmp_path / "busy.duckdb"
-    generate(path, users=20, events=20_000, days=5)
+    generate(path, users=30, events=20_000, days=5)
     change(path)
     with duckdb.connect(path, read_only=True) as connection:
         found = connection.execute(

@@ -1,83 +1,122 @@
 """The example project at the root and the starter: every expression runs over the real columns."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
-import yaml
 
 from connector.demo.generate import generate
-from connector.errors import UsageError
+from connector.demo.warehouse import count
+from connector.errors import ConfigError, UsageError
+from connector.mapping.expression import Parser
+from connector.mapping.mapping import Expression, Mapping
+from connector.project import Project, load_project
+from connector.source.base import Relation
+from connector.source.open import open_source
 from connector.starter import TEMPLATES, write_starter
 
 ROOT = Path(__file__).parents[3]
-EXAMPLE = sorted(path for path in (ROOT / "mappings").glob("*.yaml") if path.stem != "project")
+NAMES = sorted(path.stem for path in (ROOT / "mappings").glob("*.yaml") if path.stem != "project")
+NEVER_AT_FIRST = "hard_when"
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("example") / "warehouse.duckdb"
-    generate(path)
-    return path
+def example(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The example project, in a place of its own and with generated data, nothing else set."""
+    folder = tmp_path_factory.mktemp("example")
+    shutil.copytree(ROOT / "mappings", folder / "mappings")
+    generate(folder / "data/warehouse.duckdb")
+    return load_project(folder / "mappings", environment={})
 
 
-def read(mapping: dict[str, Any]) -> str:
-    relation = f"({mapping['query']})" if "query" in mapping else mapping["table"]
-    return f"from {relation} where {mapping.get('where', 'true')}"
+@contextmanager
+def rows_of(project: Project, mapping: Mapping) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection whose view `rows` is what the source yields for the mapping."""
+    source = open_source(project.source(mapping.source))
+    relation = Relation(table=mapping.table, query=mapping.query, where=mapping.where)
+    with source.read(relation) as batches, duckdb.connect() as connection:
+        connection.register("rows", batches.read_all())
+        yield connection
+    source.close()
 
 
-def expressions(mapping: dict[str, Any]) -> dict[str, str]:
+def expressions(mapping: Mapping) -> dict[str, str]:
     """Everything in a mapping that is an expression, by where it stands."""
-    found = {}
-    for name, value in mapping["fields"].items():
-        if isinstance(value, str):
-            found[name] = value
-        elif "expr" in value:
-            found[name] = value["expr"]
-    if isinstance(mapping.get("type"), dict):
-        found["type"] = mapping["type"]["expr"]
-    for section in ("deletes", "consent"):
-        for key, value in mapping.get(section, {}).items():
-            if key.endswith("when"):
-                found[f"{section}.{key}"] = value
-    return found
+    found = {field.name: field.value for field in mapping.fields}
+    rules = {
+        "type": mapping.event_type,
+        "soft_when": mapping.deletes.soft_when,
+        NEVER_AT_FIRST: mapping.deletes.hard_when,
+        "consent": mapping.consent and mapping.consent.when,
+    }
+    return {
+        place: value.sql
+        for place, value in (found | rules).items()
+        if isinstance(value, Expression)
+    }
 
 
-@pytest.mark.parametrize("path", EXAMPLE, ids=lambda path: path.stem)
-def test_expressions_run_over_the_generated_columns_and_yield_values(
-    path: Path, warehouse: Path
+def values(connection: duckdb.DuckDBPyConnection, sql: str) -> list[object]:
+    return [row[0] for row in connection.table("rows").project(sql).fetchall()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_expression_runs_over_what_the_source_yields_and_finds_values(
+    example: Project, name: str
 ) -> None:
-    mapping = yaml.safe_load(path.read_text())
-    with duckdb.connect(warehouse, read_only=True) as connection:
+    mapping = example.mapping(name)
+    with rows_of(example, mapping) as connection:
+        parser = Parser(connection.cursor())
         for place, sql in expressions(mapping).items():
-            (filled,) = connection.execute(f"select count({sql}) {read(mapping)}").fetchall()[0]
-            assert filled > 0 or place == "deletes.hard_when", place
+            parser.parse(sql)
+            found = {str(value) for value in values(connection, sql)} - {"None"}
+            assert found, place
+            assert (found == {"False"}) == (place == NEVER_AT_FIRST), place
 
 
-def test_cleaning_leaves_no_mess_in_what_is_sent(warehouse: Path) -> None:
-    mapping = yaml.safe_load((ROOT / "mappings/users.yaml").read_text())
+def test_the_example_says_nothing_that_is_worth_a_warning_and_needs_no_variable(
+    example: Project,
+) -> None:
+    assert example.select()[0].name == "users"
+    assert sorted(mapping.name for mapping in example.mappings) == NAMES
+    assert example.warnings == ()
+    assert example.target().name == "sandbox"
+
+
+def test_only_production_asks_for_a_key(example: Project) -> None:
+    with pytest.raises(ConfigError, match="SEQUEN_API_KEY"):
+        example.target("production")
+
+
+def test_mappings_read_as_many_rows_as_the_demo_counts(example: Project) -> None:
+    settings = example.source("warehouse")
+    with duckdb.connect(settings.path, read_only=True) as connection:
+        counts = count(connection)
+    for mapping in example.mappings:
+        table = "dim_users" if mapping.name == "users" else mapping.name
+        with rows_of(example, mapping) as connection:
+            assert len(values(connection, "1")) == counts[table].read, mapping.name
+
+
+def test_cleaning_leaves_no_mess_in_what_is_sent(example: Project) -> None:
+    mapping = example.mapping("users")
     fields = expressions(mapping)
-    with duckdb.connect(warehouse, read_only=True) as connection:
-
-        def values(field: str) -> set[object]:
-            sql = f"select distinct {fields[field]} {read(mapping)}"
-            return {row[0] for row in connection.execute(sql).fetchall()}
-
-        assert values("loyalty_tier") == {"bronze", "silver", "gold", "platinum", None}
-        assert values("gender") == {"f", "m", "x", None}
-        assert len(values("country")) == 13
-        assert values("age") <= {None, *range(18, 83)}
+    with rows_of(example, mapping) as connection:
+        assert set(values(connection, fields["loyalty_tier"])) == {
+            "bronze", "silver", "gold", "platinum", None,
+        }  # fmt: skip
+        assert set(values(connection, fields["gender"])) == {"f", "m", "x", None}
+        assert len(set(values(connection, fields["country"]))) == 13
+        assert set(values(connection, fields["age"])) <= {None, *range(18, 83)}
 
 
-def test_folding_copies_leaves_every_click_once(warehouse: Path) -> None:
-    mapping = yaml.safe_load((ROOT / "mappings/clicks.yaml").read_text())
-    with duckdb.connect(warehouse, read_only=True) as connection:
-        total, distinct = connection.execute(
-            f"select count(*), count(distinct event_id) {read(mapping)}"
-        ).fetchall()[0]
-        copies = connection.execute("select count(*) from analytics.clicks").fetchall()[0][0]
-    assert total == distinct < copies
+def test_folding_copies_leaves_every_click_once(example: Project) -> None:
+    with rows_of(example, example.mapping("clicks")) as connection:
+        ids = values(connection, "event_id")
+    assert len(ids) == len(set(ids))
 
 
 def test_the_starter_is_the_beginning_of_the_example_word_for_word(tmp_path: Path) -> None:
@@ -87,9 +126,10 @@ def test_the_starter_is_the_beginning_of_the_example_word_for_word(tmp_path: Pat
             assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes(), name
 
 
-def test_the_starter_is_complete_and_its_data_are_there(tmp_path: Path) -> None:
-    written = write_starter(tmp_path / "new" / "project")
-    assert [str(path.relative_to(tmp_path / "new/project")) for path in written] == [
+def test_the_starter_is_complete_and_loads_over_data_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "project"
+    written = write_starter(folder)
+    assert [str(path.relative_to(folder)) for path in written] == [
         "mappings/project.yaml",
         "mappings/users.yaml",
         "mappings/clicks.yaml",
@@ -98,11 +138,12 @@ def test_the_starter_is_complete_and_its_data_are_there(tmp_path: Path) -> None:
         "data/warehouse.duckdb",
     ]
     assert ".connector/" in written[3].read_text().splitlines()
-    with duckdb.connect(written[-1], read_only=True) as connection:
-        for path in written[1:3]:
-            mapping = yaml.safe_load(path.read_text())
+    starter = load_project(folder / "mappings", environment={})
+    assert starter.warnings == ()
+    for mapping in starter.mappings:
+        with rows_of(starter, mapping) as connection:
             for sql in expressions(mapping).values():
-                assert connection.execute(f"select {sql} {read(mapping)} limit 1").fetchall()
+                assert len(values(connection, sql)) > 100
 
 
 def test_a_starter_never_overwrites_and_then_writes_nothing(tmp_path: Path) -> None:

@@ -186,8 +186,8 @@ def test_spoiled_rows_stay_below_one_percent_of_every_table(
 
 
 def test_a_tiny_warehouse_is_clean(tmp_path: Path) -> None:
-    counts = generate(tmp_path / "tiny.duckdb", users=20, events=0)
-    assert counts.tables["dim_users"].total == 20
+    counts = generate(tmp_path / "tiny.duckdb", users=30, events=0)
+    assert counts.tables["dim_users"].total == 30
     assert not any(counts.invalid.values())
 
 
@@ -202,10 +202,10 @@ def test_a_warehouse_that_is_there_is_replaced_and_leaves_nothing_beside_it(
     assert [file.name for file in tmp_path.iterdir()] == ["warehouse.duckdb"]
 
 
-@pytest.mark.parametrize(("users", "events", "days"), [(19, 0, 1), (20, -1, 1), (20, 0, 0)])
+@pytest.mark.parametrize(("users", "events", "days"), [(29, 0, 1), (30, -1, 1), (30, 0, 0)])
 def test_sizes_that_make_no_story_are_refused(
     tmp_path: Path, users: int, events: int, days: int
 ) -> None:
-    with pytest.raises(UsageError, match="20 users"):
+    with pytest.raises(UsageError, match="30 users"):
         generate(tmp_path / "none.duckdb", users=users, events=events, days=days)
     assert not list(tmp_path.iterdir())
