@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import re
 
-_DIRECT = {
-    "mail", "mails", "courriel", "correo", "phone", "phones", "telephone", "telefon", "telefono",
-    "telefone", "msisdn", "cellphone", "whatsapp",
+_EMAIL = {"mail", "mails", "courriel", "correo"}
+_EMAIL_TOGETHER = ("email", "mailaddress", "mailaddr")
+_PHONE = {
+    "phone", "phones", "telephone", "telefon", "telefono", "telefone", "msisdn", "cellphone",
+    "whatsapp",
 }  # fmt: skip
-_DIRECT_AT_THE_END = {"mobile", "tel", "cell", "fax"}
+_PHONE_AT_THE_END = {"mobile", "tel", "cell", "fax"}
 """`user_mobile` is a number to call, `mobile_orders` is not."""
-_DIRECT_TOGETHER = (
-    "mailaddress", "mailaddr", "phonenumber", "phonenum", "phoneno", "telno", "telnumber",
-    "mobilenumber", "mobileno", "mobilephone", "telephonenumber", "cellnumber", "cellno",
-    "contactnumber", "contactno", "telefonnummer", "handynummer", "rufnummer",
+_PHONE_TOGETHER = (
+    "phonenumber", "phonenum", "phoneno", "telno", "telnumber", "mobilenumber", "mobileno",
+    "mobilephone", "cellnumber", "cellno", "contactnumber", "contactno", "telefonnummer",
+    "handynummer", "rufnummer",
 )  # fmt: skip
 _ABOUT = {
     "allowed", "app", "at", "bounced", "brand", "campaign", "campaigns", "click", "clicked",
     "clicks", "consent", "count", "enabled", "frequency", "has", "hash", "hashed", "is",
-    "marketing", "md5", "model", "newsletter", "notification", "notifications", "open", "opened",
+    "marketing", "md", "model", "newsletter", "notification", "notifications", "open", "opened",
     "opens", "opt", "optin", "optout", "os", "permission", "platform", "preference", "sent",
-    "sha256", "status", "subscribed", "subscription", "template", "type", "unsubscribed",
+    "sha", "status", "subscribed", "subscription", "template", "type", "unsubscribed",
     "validated", "verified",
 }  # fmt: skip
 """Words that make a name say something about mail or telephones, and not be an address."""
@@ -39,14 +41,27 @@ def looks_direct(name: str) -> bool:
     """
     spelled = re.sub(r"(?i)(?<![a-z])e[-_ ]+mail", "email", name)
     words = [word.lower() for word in _WORDS.findall(spelled)]
-    together = "".join(words)
-    if not words or _ABOUT & set(words) or "sha256" in together:
+    if not words or _ABOUT & set(words):
         return False
     return (
-        any("email" in word for word in words)
-        or bool(_DIRECT & set(words))
-        or words[-1] in _DIRECT_AT_THE_END
-        or any(each in together for each in _DIRECT_TOGETHER)
+        bool(_EMAIL & set(words))
+        or any(each in word for word in words for each in _EMAIL_TOGETHER)
+        or any(each in "".join(words) for each in _EMAIL_TOGETHER[1:])
+        or _is_phone(words)
+    )
+
+
+def names_phone(text: str) -> bool:
+    """Whether a name or an expression speaks of a phone number: it is hashed by its digits."""
+    names = _IDENTIFIER.findall(_LITERAL.sub(_keep_names, text))
+    return any(_is_phone([word.lower() for word in _WORDS.findall(name)]) for name in names)
+
+
+def _is_phone(words: list[str]) -> bool:
+    return bool(words) and (
+        bool(_PHONE & set(words))
+        or words[-1] in _PHONE_AT_THE_END
+        or any(each in "".join(words) for each in _PHONE_TOGETHER)
     )
 
 
@@ -77,11 +92,3 @@ def _keep_names(match: re.Match[str]) -> str:
         before.endswith(("->", "->>", "[")) or after.startswith(":") or content.startswith("$.")
     )
     return f" {content} " if names_something and not after.startswith("::") else " "
-
-
-def names_phone(text: str) -> bool:
-    """Whether a name or an expression speaks of a phone number: it is hashed by its digits."""
-    words = {word.lower() for word in _WORDS.findall(text)}
-    return bool(_PHONE & words) or any(
-        joined in "".join(words) for joined in _JOINED if "mail" not in joined
-    )
