@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -31,24 +31,40 @@ START_SECONDS = 30
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; when it stops it leaves those behind who were to wait for ever."""
+    """uvicorn's server, which stops at once, and leaves behind those who were left hanging."""
 
     def __init__(self, config: uvicorn.Config, api: Api, started: Callable[[], None]) -> None:
         super().__init__(config)
         self._api = api
         self._on_start = started
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Stop in an orderly way. Safe to call from a signal handler or another thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: the server has stopped already
+                self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
         self._on_start()
+
+    async def main_loop(self) -> None:
+        """Renew the Date header each second until asked to stop."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), 1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._api.let_go()
         await super().shutdown(sockets)
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
-        """Stop on a signal, once; uvicorn would raise it again afterwards."""
-        self.should_exit = True
+        """Stop on a signal, and leave it at that; uvicorn would raise it again afterwards."""
+        self.stop()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -103,7 +119,7 @@ def serve(
         stack.callback(store.close)
         server = _server(settings, store, started)
         if stopper is not None:
-            stopper(lambda: setattr(server, "should_exit", True))
+            stopper(server.stop)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(server.serve(sockets=[listening]))
 
@@ -122,7 +138,7 @@ class Sandbox(Handle):
         self._failures: list[BaseException] = []
         self._stop: Callable[[], None] | None = None
         self._thread = threading.Thread(
-            target=self._run, args=(listening,), name="sandbox", daemon=True
+            target=self._run, args=(listening,), name=f"sandbox-{self.port}", daemon=True
         )
         self._thread.start()
         if not self._ready.wait(START_SECONDS):
