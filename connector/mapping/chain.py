@@ -186,8 +186,13 @@ class Chain:
 
     @property
     def bare_payload(self) -> str:
-        """SQL of the payload that soft-deletes `key` when its row is no longer there."""
-        return "to_json({'uid': key, 'is_deleted': true})::VARCHAR"
+        """SQL of the payload that soft-deletes `key` when its row is no longer there.
+
+        What was last acknowledged goes along where it was `kept`, so that the platform has the same
+        fields whether it merges an upsert or replaces by it.
+        """
+        bare = "to_json({'uid': key, 'is_deleted': true})"
+        return f"coalesce(json_merge_patch(kept, '{{\"is_deleted\":true}}'), {bare})::VARCHAR"
 
     def _encoded(self) -> str:
         return _select(

@@ -1,0 +1,121 @@
+"""Leases: one sync per mapping and target, taken over at once from a process that died."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from connector.control.store import ControlStore, now
+from connector.control.tables import leases
+from connector.errors import Locked, StateError
+
+LASTS = timedelta(seconds=60)
+"""Without a sign of life for this long, another machine may take over."""
+
+_RENEWED_EVERY = 15.0
+
+
+@contextlib.contextmanager
+def lease(store: ControlStore, mapping: str) -> Iterator[None]:
+    """Hold the lease of a mapping while the body runs.
+
+    Raises:
+        Locked: a living process holds it.
+    """
+    mine = _Mine(store, mapping)
+    mine.take()
+    ended = threading.Event()
+    renewer = threading.Thread(target=mine.renew_until, args=(ended,), daemon=True)
+    renewer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        renewer.join()
+        mine.give_back()
+
+
+class _Mine:
+    def __init__(self, store: ControlStore, mapping: str) -> None:
+        self._store = store
+        self._mapping = mapping
+        self._token = secrets.token_hex(16)
+        self._row = and_(leases.c.target == store.target, leases.c.mapping == mapping)
+
+    def take(self) -> None:
+        values = {
+            "token": self._token,
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "process_started": _started(os.getpid()) or 0.0,
+            "taken_at": now(),
+            "expires_at": now() + LASTS,
+        }
+        with self._store.begin() as connection:
+            held = connection.execute(select(leases).where(self._row)).mappings().first()
+            if held is None:
+                with contextlib.suppress(IntegrityError):
+                    connection.execute(
+                        insert(leases).values(
+                            target=self._store.target, mapping=self._mapping, **values
+                        )
+                    )
+                    return
+            elif not _alive(dict(held)):
+                same = and_(self._row, leases.c.token == held["token"])
+                if connection.execute(update(leases).where(same).values(**values)).rowcount:
+                    return
+        raise self._locked(held)
+
+    def _locked(self, held: Any) -> Locked:
+        by = f" (process {held['process']} on {held['host']})" if held else ""
+        return Locked(
+            f"{self._mapping!r} is being synced by another process{by}",
+            hint="wait for it to end; `connector status` shows it",
+        )
+
+    def renew_until(self, ended: threading.Event) -> None:
+        while not ended.wait(_RENEWED_EVERY):
+            # A store that is away for a moment must not end a sync: the lease outlasts it.
+            with contextlib.suppress(StateError), self._store.begin() as connection:
+                own = and_(self._row, leases.c.token == self._token)
+                connection.execute(update(leases).where(own).values(expires_at=now() + LASTS))
+
+    def give_back(self) -> None:
+        with self._store.begin() as connection:
+            own = and_(self._row, leases.c.token == self._token)
+            connection.execute(delete(leases).where(own))
+
+
+def _alive(held: dict[str, Any]) -> bool:
+    """Whether the holder lives: on this machine its process is asked, elsewhere its lease."""
+    if held["host"] != socket.gethostname():
+        return bool(held["expires_at"] > now())
+    started = _started(held["process"])
+    return started is not None and abs(started - held["process_started"]) < 1.0
+
+
+def _started(process: int) -> float | None:
+    """When a process of this machine started (a number that tells it from a later one of the same
+    id), None when there is none."""
+    stat = Path(f"/proc/{process}/stat")
+    if stat.exists():
+        # The second field is the command in parentheses, which may hold anything.
+        return float(stat.read_text().rpartition(")")[2].split()[19])
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return 0.0

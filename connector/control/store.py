@@ -1,0 +1,214 @@
+"""The control store: runs, leases and suppressions of one target."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, func, insert, select
+from sqlalchemy import update as update_
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from connector.control import tables
+from connector.control.hashing import UidHasher
+from connector.errors import StateError
+
+
+def now() -> datetime:
+    """The current time as the store keeps it: naive UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class ControlStore:
+    """Opens the store of a target, making its tables when there are none.
+
+    Raises:
+        StateError: it cannot be reached, or was written by a newer version.
+    """
+
+    def __init__(self, folder: Path, target: str, url: SecretStr | None = None) -> None:
+        self.target = target
+        self._where = "the control store" if url else str(folder / "control.db")
+        if url is None:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.chmod(0o700)
+        address = url.get_secret_value() if url else URL.create("sqlite", database=self._where)
+        with self._errors():
+            self._engine = create_engine(address)
+            if self._engine.dialect.name == "sqlite":
+                event.listen(self._engine, "connect", _configure_sqlite)
+            self._prepare()
+        if url is None:
+            with contextlib.suppress(FileNotFoundError):
+                (folder / "control.db").chmod(0o600)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine behind it, for the modules of this room."""
+        return self._engine
+
+    def _prepare(self) -> None:
+        tables.metadata.create_all(self._engine)
+        found = int(self._setting("format", str(tables.FORMAT)))
+        if found > tables.FORMAT:
+            raise StateError(
+                f"{self._where} is of format {found}; this version knows {tables.FORMAT}",
+                hint="use the newer connector that wrote it",
+            )
+
+    def _setting(self, name: str, default: str) -> str:
+        """A setting of the store; the first process to ask settles it for all."""
+        chosen = select(tables.settings.c.value).where(tables.settings.c.name == name)
+        with self._engine.begin() as connection:
+            value = connection.scalar(chosen)
+        if value is None:
+            with contextlib.suppress(IntegrityError), self._engine.begin() as connection:
+                connection.execute(insert(tables.settings).values(name=name, value=default))
+            with self._engine.begin() as connection:
+                value = connection.scalar(chosen)
+        return str(value)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction."""
+        with self._errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise StateError(
+                f"{self._where} cannot be used: {reason}",
+                hint="make the state folder writable, or mend `state: {control_url: …}`",
+            ) from None
+
+    def hasher(self) -> UidHasher:
+        """Hashes uids the way this store's suppressions are hashed."""
+        with self._errors():
+            return UidHasher(bytes.fromhex(self._setting("uid_key", secrets.token_hex(32))))
+
+    def suppressed(self) -> Sequence[str]:
+        """Hashes of the uids that may not be sent."""
+        wanted = select(tables.suppressions.c.uid_hash).where(
+            tables.suppressions.c.target == self.target
+        )
+        with self.begin() as connection:
+            return connection.scalars(wanted).all()
+
+    def suppress(self, hashes: Sequence[str], *, rule: str, run_id: str) -> None:
+        """Put erased users on the list, for good."""
+        known = set(self.suppressed()) if hashes else set()
+        fresh = [
+            {
+                "target": self.target,
+                "uid_hash": uid_hash,
+                "rule": rule,
+                "run_id": run_id,
+                "confirmed_at": now(),
+            }
+            for uid_hash in dict.fromkeys(hashes)
+            if uid_hash not in known
+        ]
+        if fresh:
+            with self.begin() as connection:
+                connection.execute(insert(tables.suppressions), fresh)
+
+    def start_run(self, run_id: str, mapping: str, command: str) -> int:
+        """Note that a run of one mapping began; returns its number."""
+        values = {
+            "run_id": run_id,
+            "target": self.target,
+            "mapping": mapping,
+            "command": command,
+            "started_at": now(),
+            "status": "running",
+            "pending": 0,
+            "rejected": 0,
+            "report": {},
+        }
+        with self.begin() as connection:
+            result = connection.execute(insert(tables.runs).values(**values))
+            key = result.inserted_primary_key
+        return int(key[0]) if key else 0
+
+    def finish_run(
+        self,
+        number: int,
+        *,
+        status: str,
+        pending: int,
+        rejected: int,
+        seconds: float,
+        report: dict[str, Any],
+        error: str | None,
+    ) -> None:
+        """Note how a run ended."""
+        values = {
+            "finished_at": now(),
+            "status": status,
+            "pending": pending,
+            "rejected": rejected,
+            "seconds": seconds,
+            "report": report,
+            "error": error,
+        }
+        with self.begin() as connection:
+            connection.execute(
+                update_(tables.runs).where(tables.runs.c.id == number).values(**values)
+            )
+
+    def last_runs(self) -> dict[str, dict[str, Any]]:
+        """The latest run of each mapping, by its name."""
+        latest = (
+            select(func.max(tables.runs.c.id))
+            .where(tables.runs.c.target == self.target)
+            .group_by(tables.runs.c.mapping)
+        )
+        with self.begin() as connection:
+            rows = connection.execute(select(tables.runs).where(tables.runs.c.id.in_(latest)))
+            return {row.mapping: dict(row._mapping) for row in rows}  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+
+    def last_success(self) -> dict[str, datetime]:
+        """When each mapping was last synced to the end."""
+        wanted = (
+            select(tables.runs.c.mapping, func.max(tables.runs.c.finished_at))
+            .where(tables.runs.c.target == self.target, tables.runs.c.status == "done")
+            .group_by(tables.runs.c.mapping)
+        )
+        with self.begin() as connection:
+            return {name: when for name, when in connection.execute(wanted)}
+
+    def suppressed_count(self) -> int:
+        """How many users are on the list."""
+        wanted = select(func.count()).select_from(tables.suppressions)
+        with self.begin() as connection:
+            found = connection.scalar(wanted.where(tables.suppressions.c.target == self.target))
+        return int(found or 0)
+
+    def lift(self, hashes: Sequence[str]) -> int:
+        """Take users off the list; returns how many were on it."""
+        chosen = delete(tables.suppressions).where(
+            tables.suppressions.c.target == self.target,
+            tables.suppressions.c.uid_hash.in_(hashes),
+        )
+        with self.begin() as connection:
+            return connection.execute(chosen).rowcount
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA busy_timeout = 30000")
+    # Deleted rows are overwritten: what was lifted or purged is not left in free pages.
+    connection.execute("PRAGMA secure_delete = ON")

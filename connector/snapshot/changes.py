@@ -1,0 +1,245 @@
+"""Changes on their way out, and acknowledgements on their way in.
+
+Changes leave as Arrow batches of one decision each; what comes back is positions within what was
+handed out, journalled in the state file without looking at single rows.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+
+from connector.errors import StateError
+from connector.snapshot.stage import SENT
+from connector.snapshot.store import Store, merge
+
+ROWS_PER_BATCH = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """SQL of the mapping's payloads: for rows chosen by a condition, and for keys without a row.
+
+    Both yield JSON; `with_row` is a query of (row, key, payload), `without_row` an expression over
+    `key` and, where payloads are kept, `kept`.
+    """
+
+    with_row: str
+    without_row: str
+    keep_payload: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeBatch:
+    """Changes with one decision. Columns: key, payload (each JSON object followed by one comma,
+    empty for hard deletes), fingerprint, stable, cursor, kept."""
+
+    decision: str
+    first: int
+    rows: pa.RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A change the API refused, by its position."""
+
+    position: int
+    status: int
+    code: str
+    message: str
+    field: str | None = None
+
+
+class Changes:
+    """Hands out the changes of one stage and journals what becomes of them.
+
+    `limit` is the most that are handed out; the rest stays pending.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        queries: Queries,
+        parameters: dict[str, bytes],
+        *,
+        version: str,
+        limit: int | None = None,
+    ) -> None:
+        self._store = store
+        self._queries = queries
+        self._parameters = parameters
+        self._version = version
+        self._limit = limit
+        self._reader = store.connection.cursor()
+        self._reader.execute("USE stage")
+        self._journal = store.connection.cursor()
+        self._journal.execute("USE stage")
+        # Batches are handed out on one thread and settled on another.
+        self._lock = threading.Lock()
+        self._out: list[ChangeBatch] = []
+        self._firsts: list[int] = []
+        self._open: list[int] = []
+        self.acknowledged: dict[str, int] = dict.fromkeys(SENT, 0)
+        self.rejected: dict[str, int] = dict.fromkeys(SENT, 0)
+        self.handed_out = 0
+
+    def batches(self) -> Iterator[ChangeBatch]:
+        """All changes, hard deletes first. May be pulled from another thread than `settle`."""
+        for decision in SENT:
+            for sql in self._sql(decision):
+                rows = self._reader.sql(sql, params=self._named(sql))
+                for batch in rows.to_arrow_reader(ROWS_PER_BATCH):
+                    cut = self._cut(batch)
+                    if cut.num_rows:
+                        yield self._hand_out(decision, cut)
+                    if cut.num_rows < batch.num_rows:
+                        return
+
+    def _cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if self._limit is None:
+            return batch
+        return batch.slice(0, max(self._limit - self.handed_out, 0))
+
+    def _hand_out(self, decision: str, batch: pa.RecordBatch) -> ChangeBatch:
+        change = ChangeBatch(decision, self.handed_out, batch)
+        with self._lock:
+            self._firsts.append(change.first)
+            self._out.append(change)
+            self._open.append(batch.num_rows)
+            self.handed_out += batch.num_rows
+        return change
+
+    def _named(self, sql: str) -> dict[str, bytes]:
+        return {name: value for name, value in self._parameters.items() if f"${name}" in sql}
+
+    def _sql(self, decision: str) -> Iterator[str]:
+        absent = f"decision = '{decision}' AND (row IS NULL OR reason = 'consent')"
+        kept = "s.payload" if self._queries.keep_payload else "NULL::VARCHAR"
+        if decision == "hard_delete":
+            yield (
+                "SELECT key, '' AS payload, NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, "
+                "cursor, NULL::VARCHAR AS kept FROM decisions WHERE decision = 'hard_delete'"
+            )
+            return
+        if decision == "soft_delete":
+            yield (
+                f"SELECT key, {self._queries.without_row} || ',' AS payload, "
+                f"NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, cursor, kept FROM ("
+                f"SELECT d.key, d.cursor, {kept} AS kept FROM decisions AS d "
+                f"JOIN state.snapshot AS s ON s.key = d.key WHERE {absent})"
+            )
+        kept = "p.payload" if self._queries.keep_payload else "NULL::VARCHAR"
+        yield (
+            f"SELECT d.key, p.payload || ',' AS payload, d.fingerprint, "
+            f"md5_number_lower(p.payload) AS stable, d.cursor, {kept} AS kept "
+            f"FROM decisions AS d JOIN ({self._queries.with_row}) AS p ON p.row = d.row "
+            f"WHERE d.decision = '{decision}' AND d.reason <> 'consent'"
+        )
+
+    def settle(self, acknowledged: Sequence[int], refused: Sequence[Refused]) -> None:
+        """Journal what was acknowledged and remember what was refused. Durable on return.
+
+        Raises:
+            StateError: the state file could not be written; nothing of this call is remembered.
+        """
+        try:
+            self._journal.execute("BEGIN")
+            for change, positions in self._grouped(sorted(acknowledged)):
+                self._acknowledge(change, positions)
+            if refused:
+                self._refuse(refused)
+            self._journal.execute("COMMIT")
+        except duckdb.Error as error:
+            raise StateError(
+                f"the state file {self._store.paths.file} cannot be written: "
+                f"{str(error).splitlines()[0]}",
+                hint="what is not journalled is sent again by the next sync; mend the disk first",
+            ) from error
+        self._forget()
+
+    def _grouped(self, positions: Sequence[int]) -> Iterator[tuple[ChangeBatch, list[int]]]:
+        start = 0
+        while start < len(positions):
+            index = bisect_right(self._firsts, positions[start]) - 1
+            change = self._out[index]
+            end = start
+            beyond = change.first + change.rows.num_rows
+            while end < len(positions) and positions[end] < beyond:
+                end += 1
+            self._open[index] -= end - start
+            yield change, [position - change.first for position in positions[start:end]]
+            start = end
+
+    def _acknowledge(self, change: ChangeBatch, positions: list[int]) -> None:
+        columns = change.rows.select(["key", "fingerprint", "stable", "cursor", "kept"])
+        if len(positions) < columns.num_rows:
+            columns = columns.take(pa.array(positions))
+        self._journal.register("settled", pa.Table.from_batches([columns]))
+        self._journal.execute(
+            "INSERT INTO state.journal SELECT key, ?, fingerprint, stable, cursor, kept "
+            "FROM settled",
+            [change.decision],
+        )
+        self._journal.unregister("settled")
+        self.acknowledged[change.decision] += len(positions)
+
+    def _refuse(self, refused: Sequence[Refused]) -> None:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        by_position = {item.position: item for item in refused}
+        for change, positions in self._grouped(sorted(by_position)):
+            rows = change.rows.select(["key", "fingerprint", "cursor"]).take(pa.array(positions))
+            items = [by_position[position + change.first] for position in positions]
+            for row, item in zip(rows.to_pylist(), items, strict=True):
+                self._refuse_one(row["key"], row["fingerprint"], row["cursor"], item, now)
+            self.rejected[change.decision] += len(positions)
+
+    def _refuse_one(
+        self,
+        key: str,
+        fingerprint: int | None,
+        cursor: int | None,
+        item: Refused,
+        now: datetime,
+    ) -> None:
+        before = self._journal.execute(
+            "SELECT attempts, first_seen FROM state.rejects WHERE origin = 'api' AND key = ?",
+            [key],
+        ).fetchall()
+        attempts, first_seen = before[0] if before else (0, now)
+        self._journal.execute("DELETE FROM state.rejects WHERE origin = 'api' AND key = ?", [key])
+        self._journal.execute(
+            "INSERT INTO state.rejects VALUES ('api', ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, false)",
+            [
+                key,
+                fingerprint,
+                self._version,
+                item.code,
+                item.field,
+                item.message,
+                item.status,
+                attempts + 1,
+                first_seen,
+                now,
+                cursor,
+            ],
+        )
+
+    def _forget(self) -> None:
+        """Let go of batches of which every row is settled: memory stays flat."""
+        with self._lock:
+            keep = [index for index, count in enumerate(self._open) if count]
+            self._firsts[:] = [self._firsts[index] for index in keep]
+            self._out[:] = [self._out[index] for index in keep]
+            self._open[:] = [self._open[index] for index in keep]
+
+    def finish(self) -> None:
+        """Bring the snapshot up to date with the journal."""
+        self._reader.close()
+        self._journal.close()
+        merge(self._store)

@@ -1,0 +1,80 @@
+-- What becomes of every row of the source and every key of the snapshot; nothing is written for
+-- those that stay as they are. Decisions: upsert, soft_delete, hard_delete, event (to be sent);
+-- rejected, skipped, repeated (not to be sent). The verdicts are those of `connector.row`.
+CREATE TABLE decisions AS
+WITH held AS (
+  -- Refused by the API, and neither the row nor the mapping has changed since.
+  SELECT key, fingerprint
+  FROM state.rejects
+  WHERE origin = 'api' AND mapping = $mapping AND NOT retry
+),
+judged AS (
+  SELECT
+    coalesce(r.key, s.key) AS key,
+    r.row,
+    r.fingerprint,
+    r.cursor,
+    r.subject,
+    r.violation,
+    d.key IS NOT NULL AND NOT ($events AND d.alike) AS is_duplicate,
+    s.key IS NOT NULL AS is_known,
+    coalesce(s.deleted, false) AS is_deleted,
+    CASE
+      WHEN r.row IS NULL THEN 'left'
+      WHEN s.key IS NULL THEN 'new'
+      WHEN s.deleted AND r.verdict = 0 THEN 'returned'
+      WHEN s.fingerprint IS DISTINCT FROM r.fingerprint THEN 'changed'
+      WHEN $refresh THEN 'refreshed'
+    END AS difference,
+    CASE
+      WHEN r.row IS NULL THEN 'gone'
+      WHEN r.key IS NULL THEN 'rejected'
+      WHEN d.first_erased = r.row THEN 'erase'
+      WHEN d.first_erased IS NOT NULL THEN 'repeated'
+      WHEN r.verdict = 2 THEN 'erase'
+      WHEN r.verdict = 3 THEN 'skipped'
+      WHEN d.key IS NOT NULL AND NOT ($events AND d.alike) THEN 'rejected'
+      WHEN r.row <> d.first_row THEN 'repeated'
+      WHEN r.verdict = 4 THEN 'withdraw_soft'
+      WHEN r.verdict = 5 THEN 'withdraw_hard'
+      WHEN r.violation IS NOT NULL OR h.key IS NOT NULL THEN 'rejected'
+      WHEN r.verdict = 1 THEN 'flag'
+      ELSE 'send'
+    END AS course
+  FROM scanned AS r
+  FULL JOIN state.snapshot AS s ON s.key = r.key
+  LEFT JOIN duplicates AS d ON d.key = r.key
+  LEFT JOIN held AS h ON h.key = r.key AND h.fingerprint = r.fingerprint
+),
+decided AS (
+  SELECT
+    *,
+    CASE course
+      WHEN 'gone' THEN
+        CASE
+          WHEN NOT $complete THEN NULL
+          WHEN $missing = 'soft' AND NOT is_deleted THEN 'soft_delete'
+          WHEN $missing = 'hard' THEN 'hard_delete'
+        END
+      WHEN 'erase' THEN 'hard_delete'
+      WHEN 'withdraw_soft' THEN
+        CASE WHEN is_known AND NOT is_deleted THEN 'soft_delete' ELSE 'skipped' END
+      WHEN 'withdraw_hard' THEN CASE WHEN is_known THEN 'hard_delete' ELSE 'skipped' END
+      WHEN 'flag' THEN CASE WHEN difference IS NOT NULL THEN 'soft_delete' END
+      WHEN 'send' THEN
+        CASE WHEN difference IS NOT NULL THEN CASE WHEN $events THEN 'event' ELSE 'upsert' END END
+      ELSE course
+    END AS decision,
+    CASE course
+      WHEN 'gone' THEN 'left'
+      WHEN 'erase' THEN 'erased'
+      WHEN 'withdraw_soft' THEN 'consent'
+      WHEN 'withdraw_hard' THEN 'consent'
+      WHEN 'flag' THEN 'flagged'
+      ELSE difference
+    END AS reason
+  FROM judged
+)
+SELECT key, row, fingerprint, cursor, subject, violation, is_duplicate, is_known, decision, reason
+FROM decided
+WHERE decision IS NOT NULL;

@@ -1,0 +1,37 @@
+-- Replace what the rules refused before by what they refuse now, keeping since when.
+BEGIN;
+
+CREATE OR REPLACE TEMP TABLE refused AS
+SELECT
+  d.key, d.fingerprint, v.code, v.field, v.message,
+  count(*) AS row_count, min(d.cursor) AS cursor
+FROM (
+  SELECT *, CASE WHEN is_duplicate THEN 0 ELSE violation END AS number
+  FROM decisions
+  WHERE decision = 'rejected'
+) AS d
+JOIN violations AS v ON v.number = d.number
+GROUP BY ALL;
+
+CREATE OR REPLACE TEMP TABLE before AS
+SELECT * FROM state.rejects WHERE origin = 'source';
+
+DELETE FROM state.rejects
+WHERE origin = 'source' AND ($window_start IS NULL OR cursor >= $window_start);
+
+INSERT INTO state.rejects
+SELECT
+  'source', n.key, n.fingerprint, $mapping, n.code, n.field, n.message, NULL, n.row_count,
+  coalesce(b.attempts, 0) + 1, coalesce(b.first_seen, $now), $now, n.cursor, false
+FROM refused AS n
+LEFT JOIN before AS b
+  ON b.key IS NOT DISTINCT FROM n.key
+  AND b.fingerprint IS NOT DISTINCT FROM n.fingerprint
+  AND b.code = n.code
+  AND b.field IS NOT DISTINCT FROM n.field;
+
+-- What the API refused is of no interest once the row is gone.
+DELETE FROM state.rejects
+WHERE origin = 'api' AND $complete AND key NOT IN (SELECT key FROM scanned WHERE key IS NOT NULL);
+
+COMMIT;

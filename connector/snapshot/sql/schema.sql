@@ -1,0 +1,45 @@
+-- What the API has acknowledged for one mapping and target, and what it refused.
+
+CREATE TABLE state.meta (name VARCHAR, value VARCHAR);
+
+-- One line a key. `fingerprint` is quick and depends on the DuckDB that made it (meta
+-- 'fingerprint_engine'); `stable` is a hash of the payload's bytes and outlives upgrades.
+-- A key that was soft-deleted because its row left, or lost consent, has neither.
+CREATE TABLE state.snapshot (
+  key VARCHAR,
+  fingerprint UBIGINT,
+  stable UBIGINT,
+  deleted BOOLEAN,
+  cursor BIGINT,
+  payload VARCHAR
+);
+
+-- Acknowledgements since the snapshot was last brought up to date, in the order they came.
+CREATE TABLE state.journal (
+  key VARCHAR,
+  operation VARCHAR,
+  fingerprint UBIGINT,
+  stable UBIGINT,
+  cursor BIGINT,
+  payload VARCHAR
+);
+
+-- Rows refused: by a rule before sending ('source'), or by the API ('api'). `row_count` rows look
+-- exactly alike. `mapping` is the version of the mapping that was refused; `retry` asks for another
+-- attempt although nothing changed.
+CREATE TABLE state.rejects (
+  origin VARCHAR,
+  key VARCHAR,
+  fingerprint UBIGINT,
+  mapping VARCHAR,
+  code VARCHAR,
+  field VARCHAR,
+  message VARCHAR,
+  status INTEGER,
+  row_count BIGINT,
+  attempts BIGINT,
+  first_seen TIMESTAMP,
+  last_seen TIMESTAMP,
+  cursor BIGINT,
+  retry BOOLEAN
+);

@@ -1,0 +1,192 @@
+"""One read of a source, staged and compared with the snapshot: what has to be done, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from connector.snapshot.store import Store, merge
+
+SENT = ("hard_delete", "soft_delete", "upsert", "event")
+"""Decisions that are delivered, in the order in which they are: who asked to go, goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the diff needs to know of a mapping.
+
+    `missing` is soft, hard or keep. `complete` is false for a windowed read: then what is not there
+    tells nothing. `version` changes whenever the mapping would say something else of a row.
+    """
+
+    events: bool
+    missing: str
+    version: str
+    complete: bool = True
+    refresh: bool = False
+    window_start: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressions:
+    """HMAC-SHA256 of erased uids, and the padded key they were made with."""
+
+    inner: bytes
+    outer: bytes
+    hashes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """How many rows fare how. `by_reason` counts (decision, reason) pairs; `known` is how many the
+    API holds as live, `deletes_of_known` how many soft deletes are of those."""
+
+    source: int
+    known: int
+    deletes_of_known: int
+    by_reason: dict[tuple[str, str], int]
+
+    def count(self, decision: str, reason: str | None = None) -> int:
+        """Rows with a decision, for one reason or for all."""
+        return sum(
+            count
+            for (found, why), count in self.by_reason.items()
+            if found == decision and reason in {None, why}
+        )
+
+    @property
+    def unchanged(self) -> int:
+        """Rows of the source that are as the API knows them."""
+        from_source = sum(n for (_, why), n in self.by_reason.items() if why != "left")
+        return self.source - from_source
+
+
+class Stage:
+    """The tables of one read: `source`, `scanned`, `duplicates`, `decisions`."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._connection = store.connection
+
+    def load(self, reader: pa.RecordBatchReader) -> int:
+        """Take in the rows of a source; returns how many.
+
+        Raises whatever the reader raises, as DuckDB reports it.
+        """
+        self._connection.register("incoming", reader)
+        try:
+            self._connection.execute("CREATE OR REPLACE TABLE source AS FROM incoming")
+        finally:
+            self._connection.unregister("incoming")
+        count: int = self.store.fetch("SELECT count(*) FROM source")[0][0]
+        return count
+
+    def scan(self, sql: str, parameters: dict[str, Any]) -> None:
+        """Run the scan of a mapping over what was loaded.
+
+        Raises:
+            duckdb.Error: an expression failed on some row.
+        """
+        self._connection.execute(f"CREATE OR REPLACE TABLE scanned AS {sql}", parameters or None)
+
+    def decide(self, rules: Rules, suppressions: Suppressions | None = None) -> Decided:
+        """Compare with the snapshot."""
+        self.store.execute("duplicates")
+        self.store.execute(
+            "decide",
+            events=rules.events,
+            missing=rules.missing,
+            mapping=rules.version,
+            complete=rules.complete,
+            refresh=rules.refresh,
+        )
+        if suppressions is not None and suppressions.hashes:
+            self._suppress(rules, suppressions)
+        return self._decided()
+
+    def _suppress(self, rules: Rules, suppressions: Suppressions) -> None:
+        table = pa.table({"uid_hash": pa.array(suppressions.hashes, pa.string())})
+        self._connection.register("incoming", table)
+        self._connection.execute("CREATE OR REPLACE TABLE suppressions AS FROM incoming")
+        self._connection.unregister("incoming")
+        self.store.execute(
+            "suppress", events=rules.events, inner=suppressions.inner, outer=suppressions.outer
+        )
+
+    def _decided(self) -> Decided:
+        rows = self.store.fetch(
+            "SELECT decision, coalesce(reason, ''), count(*) FROM decisions GROUP BY ALL"
+        )
+        source = self.store.fetch("SELECT count(*) FROM scanned")[0][0]
+        known = self.store.fetch("SELECT count(*) FROM state.snapshot WHERE NOT deleted")[0][0]
+        deletes = self.store.fetch(
+            "SELECT count(*) FROM decisions WHERE decision = 'soft_delete' AND is_known"
+        )[0][0]
+        counts = {(decision, why): count for decision, why, count in rows}
+        return Decided(source, known, deletes, counts)
+
+    def restamp(self, engine: str, payloads: str, parameters: dict[str, Any]) -> None:
+        """After an upgrade of DuckDB: trust the stable hashes, and renew the quick fingerprints.
+
+        `payloads` is the payloads query of all rows. Rows whose payload is what was acknowledged
+        take the new fingerprint; the others will differ and be sent.
+        """
+        before = self.store.meta("fingerprint_engine")
+        if before is not None and before != engine:
+            self._connection.execute(
+                f"CREATE OR REPLACE TABLE stables AS SELECT row, md5_number_lower(payload) "  # noqa: S608 - the compiler's own SQL
+                f"AS stable FROM ({payloads})",
+                parameters or None,
+            )
+            self.store.execute("restamp")
+        if before != engine:
+            self.store.remember(fingerprint_engine=engine)
+
+    def record_rejects(self, rules: Rules, violations: Iterable[tuple[str, str, str]]) -> None:
+        """Remember which rows the rules refused, and why."""
+        numbered = [(0, "duplicate_key", "", "the key occurs more than once in this read")]
+        numbered += [(number, *v) for number, v in enumerate(violations, start=1)]
+        names = ("number", "code", "field", "message")
+        columns = dict(zip(names, map(list, zip(*numbered, strict=True)), strict=True))
+        self._connection.register("incoming", pa.table(columns))
+        self._connection.execute("CREATE OR REPLACE TABLE violations AS FROM incoming")
+        self._connection.unregister("incoming")
+        self.store.execute(
+            "record_rejects",
+            mapping=rules.version,
+            window_start=rules.window_start,
+            complete=rules.complete,
+            now=datetime.now(UTC).replace(tzinfo=None),
+        )
+
+    def adopt(self, payloads: str, parameters: dict[str, Any], *, keep_payload: bool) -> int:
+        """Take rows that would be sent as acknowledged, without sending them; returns how many."""
+        chosen = "decision IN ('upsert', 'event', 'soft_delete') AND row IS NOT NULL"
+        kept = "payload" if keep_payload else "NULL"
+        self._connection.execute(
+            f"INSERT INTO state.journal "  # noqa: S608 - the compiler's own SQL
+            f"SELECT d.key, d.decision, d.fingerprint, md5_number_lower(payload), d.cursor, {kept} "
+            f"FROM decisions AS d JOIN ({payloads}) AS p ON p.row = d.row WHERE {chosen}",
+            parameters or None,
+        )
+        adopted: int = self.store.fetch("SELECT count(*) FROM state.journal")[0][0]
+        merge(self.store)
+        return adopted
+
+    def forget_suppressed(self) -> None:
+        """Drop keys that were erased elsewhere from the snapshot."""
+        self._connection.execute(
+            "DELETE FROM state.snapshot WHERE key IN "
+            "(SELECT key FROM decisions WHERE decision = 'suppressed' AND is_known)"
+        )
+
+    def sample(self, decision: str, limit: int) -> list[tuple[str, str]]:
+        """A few keys with a decision, and its reason."""
+        return self.store.fetch(
+            "SELECT key, reason FROM decisions WHERE decision = ? ORDER BY key LIMIT ?",
+            [decision, limit],
+        )

@@ -1,0 +1,223 @@
+"""The state file of one mapping and target, and the connection that all row work happens on.
+
+The connection sees three databases: `state` (the file that lasts), `stage` (this read, in a private
+folder that is wiped before and after) and its own memory. It is locked in: expressions of a mapping
+run here, and reach no file and no setting.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import duckdb
+
+from connector.errors import Locked, StateError
+
+FORMAT = 1
+"""Version of the tables in a state file; an older one is migrated, a newer one refused."""
+
+MEMORY_LIMIT = "1GB"
+"""What DuckDB may hold before it spills to the stage folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatePaths:
+    """Where one mapping keeps its state: `<folder>/<mapping>.duckdb` and a folder for the stage."""
+
+    folder: Path
+    mapping: str
+
+    @property
+    def file(self) -> Path:
+        """The state file. Any mapping name is a file name: it is percent-encoded."""
+        return self.folder / f"{quote(self.mapping, safe=' ')}.duckdb"
+
+    @property
+    def stage(self) -> Path:
+        """The private folder for staged rows and spills."""
+        return self.folder / ".stage" / quote(self.mapping, safe=" ")
+
+
+class Store:
+    """An open state file with its stage; `connection` is where the SQL of this room runs."""
+
+    def __init__(self, paths: StatePaths, connection: duckdb.DuckDBPyConnection) -> None:
+        self.paths = paths
+        self.connection = connection
+
+    def execute(self, name: str, **parameters: Any) -> None:
+        """Run `sql/<name>.sql`, each statement with the parameters that it names."""
+        for statement in statements(name):
+            used = {key: parameters[key] for key in _parameters(statement)}
+            self.connection.execute(statement, used)
+
+    def fetch(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """All rows of a small result."""
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def meta(self, name: str) -> str | None:
+        """A remembered setting of this state file."""
+        rows = self.fetch("SELECT value FROM state.meta WHERE name = ?", [name])
+        return rows[0][0] if rows else None
+
+    def remember(self, **values: str | None) -> None:
+        """Set remembered settings; None forgets one."""
+        self.connection.execute("BEGIN")
+        for name, value in values.items():
+            self.connection.execute("DELETE FROM state.meta WHERE name = ?", [name])
+            if value is not None:
+                self.connection.execute("INSERT INTO state.meta VALUES (?, ?)", [name, value])
+        self.connection.execute("COMMIT")
+
+
+def statements(name: str) -> list[str]:
+    """The statements of `sql/<name>.sql`."""
+    text = (files("connector.snapshot") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    without_comments = "\n".join(
+        line for line in text.splitlines() if not line.lstrip().startswith("--")
+    )
+    return [part.strip() for part in without_comments.split(";") if part.strip()]
+
+
+def _parameters(statement: str) -> set[str]:
+    return set(re.findall(r"\$(\w+)", statement))
+
+
+@contextmanager
+def open_store(paths: StatePaths, *, keep: bool = True) -> Iterator[Store]:
+    """Open the state of a mapping, making it when there is none.
+
+    With `keep=False` nothing is made: where there is no state file yet, an empty one in memory
+    stands in for it.
+
+    Raises:
+        Locked: another process has it open.
+        StateError: it cannot be read or written, or is of a newer format.
+    """
+    in_memory = not keep and not paths.file.exists()
+    try:
+        _private_folder(paths.folder)
+        _wipe(paths.stage)
+        _private_folder(paths.stage)
+    except OSError as error:
+        raise StateError(
+            f"the state folder {paths.folder} cannot be written: {error.strerror}",
+            hint="make it writable, or set `state: {path: …}` in project.yaml",
+        ) from error
+    connection = duckdb.connect(
+        config={
+            "temp_directory": str(paths.stage / "spill"),
+            "memory_limit": MEMORY_LIMIT,
+            "arrow_lossless_conversion": True,
+            "preserve_insertion_order": True,
+        }
+    )
+    try:
+        _attach(connection, paths, in_memory=in_memory)
+        store = Store(paths, connection)
+        _prepare(store)
+        yield store
+    finally:
+        connection.close()
+        _wipe(paths.stage)
+        if not in_memory:
+            _restrict(paths)
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, paths: StatePaths, *, in_memory: bool) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    where = ":memory:" if in_memory else str(paths.file)
+    try:
+        connection.execute(f"ATTACH {_literal(where)} AS state")
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise Locked(
+                f"{paths.mapping!r} is being synced by another process",
+                hint="wait for it to end; `connector status` shows it",
+            ) from error
+        raise _unreadable(paths, error) from error
+    except duckdb.Error as error:
+        raise _unreadable(paths, error) from error
+    _restrict(paths)
+    connection.execute(f"ATTACH {_literal(str(paths.stage / 'stage.duckdb'))} AS stage")
+    connection.execute("USE stage")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _unreadable(paths: StatePaths, error: duckdb.Error) -> StateError:
+    reason = str(error).splitlines()[0]
+    return StateError(
+        f"the state file {paths.file} cannot be opened: {reason}",
+        hint="restore it from a backup, or move it away and run `connector sync --rebaseline`",
+    )
+
+
+def _prepare(store: Store) -> None:
+    """Make, check or migrate the tables, and finish what a dead process left in the journal."""
+    rows = store.fetch(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'state' AND table_name = 'meta'"
+    )
+    if not rows[0][0]:
+        for statement in ["BEGIN", *statements("schema"), "COMMIT"]:
+            store.connection.execute(statement)
+        store.remember(format=str(FORMAT))
+    found = int(store.meta("format") or 0)
+    if found > FORMAT:
+        raise StateError(
+            f"the state file {store.paths.file} is of format {found}; this version knows {FORMAT}",
+            hint="use the newer connector that wrote it",
+        )
+    merge(store)
+
+
+def merge(store: Store) -> None:
+    """Bring the snapshot up to date with the journal."""
+    if store.fetch("SELECT count(*) FROM state.journal")[0][0]:
+        store.execute("merge")
+
+
+def purge(paths: StatePaths) -> None:
+    """Rewrite the state file, so that no deleted value is left in it (DuckDB keeps old blocks).
+
+    The copy replaces the file atomically: a crash leaves one or the other.
+    """
+    fresh = paths.file.with_suffix(".fresh")
+    fresh.unlink(missing_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH {_literal(str(paths.file))} AS state (READ_ONLY)")
+        connection.execute(f"ATTACH {_literal(str(fresh))} AS fresh")
+        connection.execute("COPY FROM DATABASE state TO fresh")
+        connection.execute("DETACH fresh")
+        connection.execute("DETACH state")
+    fresh.chmod(0o600)
+    fresh.replace(paths.file)
+
+
+def _literal(path: str) -> str:
+    return "'" + path.replace("'", "''") + "'"
+
+
+def _private_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+
+
+def _restrict(paths: StatePaths) -> None:
+    for path in (paths.file, Path(f"{paths.file}.wal")):
+        if path.exists() and path.stat().st_uid == os.getuid():
+            path.chmod(0o600)
+
+
+def _wipe(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
