@@ -1,0 +1,372 @@
+"""One delivery: workers that take jobs in order, send them, and do what the outcome says."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from time import monotonic
+
+from connector.destination.feed import Feed
+from connector.destination.jobs import Job, Limits, cut
+from connector.destination.journal import Journal
+from connector.destination.outcomes import Action, Failure, Outcome, Refusal, outcome, refusal
+from connector.destination.pacing import Attempt, Pacer
+from connector.destination.requests import Request, UnaddressableKeyError
+from connector.destination.target import Target
+from connector.destination.transport import Answer, Transport, describe
+from connector.destination.work import (
+    Delivery,
+    Operation,
+    Progress,
+    Rejection,
+    Settlement,
+    WorkBatch,
+)
+from connector.errors import DestinationError
+from connector.stop import Stop
+
+TICK = 0.1
+PROGRESS_SECONDS = 0.25
+GRACE = 5.0
+"""Seconds that requests in flight get to finish when the delivery ends early."""
+PATIENCE = 12
+"""Failures of one request, while others succeed, before its rows are left for the next run."""
+PATIENCE_OF_A_HALF = 4
+_CODE = re.compile(r"[A-Za-z][\w.-]{0,63}")
+
+
+class DeliveryRun:
+    """The state of one delivery; made and run within one event loop."""
+
+    def __init__(
+        self,
+        target: Target,
+        transport: Transport,
+        pacer: Pacer,
+        batches: Iterable[WorkBatch],
+        settle: Callable[[Settlement], None],
+        flush_seconds: float,
+        stop: Stop | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._target = target
+        self._transport = transport
+        self._pacer = pacer
+        self._stop = stop
+        self._progress = progress
+        self._news = asyncio.Event()
+        self._feed = Feed(batches, self._news.set)
+        self._journal = Journal(settle, flush_seconds, self._news.set)
+        self._limits = Limits(target.events_per_request, target.bytes_per_request)
+        self._batch: WorkBatch | None = None
+        self._row = 0
+        self._next_up: deque[Job] = deque()
+        self._later: list[Job] = []
+        self._busy: set[bytes] = set()
+        self._parked: dict[bytes, deque[Job]] = {}
+        self._most_waiting = 4 * target.max_in_flight
+        self._in_hand = 0
+        self._halted_at: float | None = None
+        self._error: BaseException | None = None
+        self._incomplete: str | None = None
+        self._aside = 0
+        self._aside_because = ""
+        self._settled = 0
+        self._requests = 0
+        self._retries = 0
+        self._throttled = 0
+        self._meter = _Meter()
+
+    async def run(self) -> Delivery:
+        """Send everything there is to send, or what can be sent until there is a reason to end."""
+        began = monotonic()
+        try:
+            await self._send_all()
+        finally:
+            self._feed.close()
+            await self._end_journal()
+            await self._transport.close()
+        if self._error is not None:
+            raise self._error
+        return Delivery(
+            self._requests, self._retries, self._throttled, monotonic() - began, self._why()
+        )
+
+    async def _send_all(self) -> None:
+        workers = {
+            asyncio.create_task(self._work(), name=f"worker-{i}")
+            for i in range(self._target.max_in_flight)
+        }
+        try:
+            while workers:
+                done, workers = await asyncio.wait(
+                    workers, timeout=TICK, return_when=asyncio.FIRST_EXCEPTION
+                )
+                for task in done:
+                    if (error := task.exception()) is not None:
+                        self._fail(error)
+                self._tick()
+                if self._halted_at is not None and monotonic() - self._halted_at > GRACE:
+                    break
+        finally:
+            for worker in workers:
+                worker.cancel()
+            if workers:
+                await asyncio.wait(workers)
+
+    async def _end_journal(self) -> None:
+        try:
+            await self._journal.end()
+        except Exception as error:
+            if self._error is None or self._error is error:
+                raise
+            raise error from self._error
+
+    def _tick(self) -> None:
+        self._pacer.tick()
+        if self._stop is not None and self._stop.requested:
+            self._halt("stopped on request")
+        if self._pacer.over is not None:
+            self._halt(self._pacer.over)
+        if self._feed.error is not None:
+            self._fail(self._feed.error)
+        if self._journal.task.done() and (error := self._journal.task.exception()) is not None:
+            self._fail(error)
+        if self._progress is not None and self._meter.measure(self._settled):
+            self._progress(
+                Progress(
+                    self._settled,
+                    self._meter.rate,
+                    self._pacer.in_flight,
+                    self._pacer.throttled,
+                )
+            )
+
+    def _halt(self, why: str | None) -> None:
+        if self._halted_at is None:
+            self._halted_at = monotonic()
+            self._incomplete = why
+            self._pacer.close()
+            self._news.set()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._error is None:
+            self._error = error
+        self._halt(None)
+
+    def _why(self) -> str | None:
+        if self._incomplete is not None or not self._aside:
+            return self._incomplete
+        return f"{self._aside} rows kept failing: {self._aside_because}"
+
+    async def _work(self) -> None:
+        while self._halted_at is None:
+            job = self._next()
+            if job is None:
+                if self._finished:
+                    self._news.set()
+                    return
+                self._news.clear()
+                await self._news.wait()
+                continue
+            self._in_hand += 1
+            request = self._request(job)
+            if request is not None:
+                if not await self._pacer.acquire():
+                    return
+                await self._attempt(job, request)
+            self._in_hand -= 1
+
+    @property
+    def _finished(self) -> bool:
+        return (
+            not self._in_hand
+            and not self._next_up
+            and not self._later
+            and self._feed.empty
+            and (self._batch is None or self._row >= len(self._batch))
+        )
+
+    def _next(self) -> Job | None:
+        if self._journal.late:
+            return None
+        if self._next_up:
+            return self._next_up.popleft()
+        if self._later and self._later[0].due <= monotonic():
+            return heappop(self._later)
+        if len(self._later) + len(self._parked) >= self._most_waiting:
+            return None
+        return self._fresh()
+
+    def _fresh(self) -> Job | None:
+        while True:
+            batch = self._batch
+            if batch is None or self._row >= len(batch):
+                batch = self._batch = self._feed.take()
+                self._row = 0
+                if batch is None:
+                    return None
+                continue
+            row = self._row
+            if batch.operation is Operation.EVENT:
+                job = cut(batch, row, self._limits)
+                self._row = job.stop
+                return job
+            self._row = row + 1
+            key = batch.keys[row]
+            job = Job(batch, row, row + 1, key)
+            if key not in self._busy:
+                self._busy.add(key)
+                return job
+            self._parked.setdefault(key, deque()).append(job)
+
+    def _request(self, job: Job) -> Request | None:
+        try:
+            return job.request()
+        except UnaddressableKeyError as error:
+            self._reject(job, Refusal(0, "unaddressable_key", str(error)))
+            return None
+
+    async def _attempt(self, job: Job, request: Request) -> None:
+        self._requests += 1
+        if job.tries:
+            self._retries += 1
+        began = monotonic()
+        answer = await self._transport.send(request)
+        seconds = monotonic() - began
+        result = answer if isinstance(answer, Failure) else answer.status
+        verdict = outcome(job.batch.operation, result)
+        full_size = not job.tries and job.stop == job.suspects == job.end
+        self._pacer.observe(Attempt(verdict.action, answer, seconds, job.tries > 0, full_size))
+        if verdict.action is Action.ACKNOWLEDGE:
+            self._acknowledge(job)
+        else:
+            self._not_accepted(job, answer, verdict)
+
+    def _acknowledge(self, job: Job) -> None:
+        first = job.batch.first
+        if job.key is not None:
+            self._journal.acknowledged.append(first + job.start)
+            self._settled += 1
+            self._release(job.key)
+            return
+        if job.skipped:
+            rows = [row for row in range(job.start, job.stop) if row not in job.skipped]
+            self._journal.acknowledged.extend(first + row for row in rows)
+            for row, words in job.skipped.items():
+                self._journal.rejected.append(_rejection(first + row, words))
+        else:
+            self._journal.acknowledged.extend(range(first + job.start, first + job.stop))
+        self._limits.accepted(job.rows, job.size)
+        self._settled += job.stop - job.start
+        self._push(job.after_accepted())
+
+    def _not_accepted(self, job: Job, answer: Answer | Failure, verdict: Outcome) -> None:
+        action = verdict.action
+        if action is Action.STOP:
+            self._fail(self._stopped(answer, verdict))
+        elif action is Action.RETRY or action is Action.THROTTLE:
+            self._retry(job, answer, blame=action is Action.RETRY)
+        elif not isinstance(answer, Failure):
+            words = refusal(answer.status, answer.body)
+            if job.rows == 1:
+                self._reject(job, words)
+            elif action is Action.SHRINK:
+                self._limits.too_large(job.rows, job.size)
+                self._push(job.split())
+            else:
+                self._push(job.refused(words))
+
+    def _reject(self, job: Job, words: Refusal) -> None:
+        row = job.start
+        while row in job.skipped:
+            row += 1
+        for other, why in ((row, words), *job.skipped.items()):
+            self._journal.rejected.append(_rejection(job.batch.first + other, why))
+            self._settled += 1
+        if job.key is not None:
+            self._release(job.key)
+        else:
+            self._push(job.after_rejected())
+
+    def _retry(self, job: Job, answer: Answer | Failure, *, blame: bool) -> None:
+        """Send again later; only failures while others succeed speak against the request itself."""
+        if not blame:
+            self._throttled += 1
+        elif job.witness != self._settled:
+            job.witness = self._settled
+            job.failures += 1
+            if job.failures >= PATIENCE:
+                self._lose_patience(job, answer)
+                return
+        job.tries += 1
+        wait = self._pacer.backoff(job.tries)
+        job.due = monotonic() + wait
+        heappush(self._later, job)
+        asyncio.get_running_loop().call_later(wait, self._news.set)
+
+    def _lose_patience(self, job: Job, answer: Answer | Failure) -> None:
+        if job.rows > 1:
+            halves = job.split()
+            for half in halves:
+                half.failures = PATIENCE - PATIENCE_OF_A_HALF
+            self._push(halves)
+            return
+        self._aside += 1
+        self._aside_because = describe(answer)
+        if job.key is not None:
+            self._aside += len(self._parked.pop(job.key, ()))
+        else:
+            self._push(job.after_rejected())
+
+    def _release(self, key: bytes) -> None:
+        waiting = self._parked.get(key)
+        if waiting is None:
+            self._busy.discard(key)
+            return
+        self._next_up.append(waiting.popleft())
+        if not waiting:
+            del self._parked[key]
+        self._news.set()
+
+    def _push(self, jobs: list[Job]) -> None:
+        if jobs:
+            self._next_up.extend(jobs)
+            self._news.set()
+
+    def _stopped(self, answer: Answer | Failure, verdict: Outcome) -> DestinationError:
+        said = describe(answer)
+        if isinstance(answer, Answer):
+            code = refusal(answer.status, answer.body).code
+            if _CODE.fullmatch(code) and not code.startswith("http_"):
+                said += f", {code}"
+        return DestinationError(
+            f"target {self._target.name}: the API {verdict.problem} ({said})", hint=verdict.hint
+        )
+
+
+def _rejection(sequence: int, words: Refusal) -> Rejection:
+    return Rejection(sequence, words.status, words.code, words.message, words.field)
+
+
+class _Meter:
+    """Rows a second, lately."""
+
+    def __init__(self) -> None:
+        self._at = monotonic()
+        self._settled = 0
+        self.rate = 0.0
+
+    def measure(self, settled: int) -> bool:
+        """Whether it is time to tell again."""
+        now = monotonic()
+        elapsed = now - self._at
+        if elapsed < PROGRESS_SECONDS:
+            return False
+        latest = (settled - self._settled) / elapsed
+        self.rate = latest if not self._settled else 0.7 * self.rate + 0.3 * latest
+        self._at, self._settled = now, settled
+        return True

@@ -1,0 +1,135 @@
+"""How many requests a second: the configured quota, or the one found out by being refused.
+
+A configured quota is kept by a generic cell rate algorithm (a token bucket without a timer), set a
+little below what is paid for: requests do not arrive as evenly as they leave, and the API counts
+arrivals. Without one there is no limit until the first 429; from then on the rate follows the cubic
+curve of TCP CUBIC (RFC 9438), as AWS's adaptive retries do: a multiplicative fall, a plateau near
+the rate that was too much, then ever bolder probing.
+"""
+
+from __future__ import annotations
+
+import math
+
+from connector.destination.target import RateLimit
+
+MARGIN = 0.99
+"""The share of a configured rate that is aimed at."""
+JITTER = 0.05
+"""Seconds by which arrivals may bunch; that much of the rate is kept back from the burst."""
+LATENESS = 0.005
+"""Seconds an event loop's timers may be late without the time being lost."""
+FALL = 0.9
+PLATEAU = 8.0
+"""Seconds after a fall until the rate is back where it was too much."""
+LEARNING = 3.0
+"""Growth factor a second while nothing but a first, poor estimate is known."""
+WINDOW = 1.0
+SATURATED = 0.1
+"""Share of refusals above which what was accepted is a better guide than what was sent."""
+TOLERATED = 0.03
+"""Share of refusals that a configured quota shrugs off as jitter."""
+
+
+class Quota:
+    """The rate, now. Times are seconds on one monotonic clock, handed in by the caller."""
+
+    def __init__(self, limit: RateLimit | None) -> None:
+        self._ceiling = limit.requests_per_second * MARGIN if limit else math.inf
+        kept_back = limit.requests_per_second * JITTER if limit else 0.0
+        self._burst = max(1.0, limit.burst - kept_back) if limit else 1.0
+        self._configured = limit is not None
+        self.rate = self._ceiling
+        self._due = 0.0
+        self._learning = not self._configured
+        self._too_much = self._ceiling
+        self._fell = -math.inf
+        self._accepted = _Window()
+        self._refused = _Window()
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing is known that would limit the rate."""
+        return self.rate == math.inf
+
+    def delay(self, now: float) -> float:
+        """Seconds until the next request may leave."""
+        if self.free:
+            return 0.0
+        return self._due - (self._burst - 1.0) / self.rate - LATENESS - now
+
+    def take(self, now: float) -> None:
+        """One request leaves."""
+        if not self.free:
+            self._due = max(self._due, now) + 1.0 / self.rate
+
+    def accepted(self) -> None:
+        """A request was within the quota."""
+        self._accepted.current += 1
+
+    def refused(self, now: float) -> None:
+        """A request was above the quota."""
+        self._refused.current += 1
+        if now - self._fell < WINDOW / 2:
+            return
+        accepted, refused = self._accepted.total, self._refused.total
+        share = refused / (accepted + refused)
+        if self._configured and (share < TOLERATED or refused < 3):
+            return
+        self._fall(now, self._accepted.rate if share > SATURATED else math.inf)
+
+    def _fall(self, now: float, measured: float) -> None:
+        self._fell = now
+        if self.free:
+            self.rate = max(1.0, self._accepted.rate) * FALL
+            self._due = now
+            return
+        self._learning = False
+        self._too_much = min(self.rate, measured) if measured > 0 else self.rate
+        self.rate = max(self._too_much * FALL, 0.1)
+
+    def announced(self, rate: float) -> None:
+        """The API told its rate: no reason to find it out the hard way."""
+        if not self._configured and self.free:
+            self.rate = rate * MARGIN
+            self._too_much = self.rate
+            self._learning = False
+
+    def tick(self, now: float, seconds: float) -> None:
+        """Time passed with requests wanting to leave: the rate may grow. Called often."""
+        self._accepted.pass_time(seconds)
+        self._refused.pass_time(seconds)
+        if self.free or self.rate >= self._ceiling:
+            return
+        if self._learning:
+            grown = self.rate * LEARNING**seconds
+        else:
+            curve = (now - self._fell) / PLATEAU - 1.0
+            grown = max(self.rate, self._too_much * (1.0 + (1.0 - FALL) * curve**3))
+        self.rate = min(grown, self._ceiling)
+
+
+class _Window:
+    """A count over the last one to two windows, forgetting in steps."""
+
+    def __init__(self) -> None:
+        self.current = 0
+        self._before = 0
+        self._seconds = 0.0
+        self._full = False
+
+    def pass_time(self, seconds: float) -> None:
+        self._seconds += seconds
+        if self._seconds >= WINDOW:
+            self._before, self.current = self.current, 0
+            self._seconds -= WINDOW
+            self._full = True
+
+    @property
+    def total(self) -> int:
+        return self._before + self.current
+
+    @property
+    def rate(self) -> float:
+        """A second; a first window that is not over yet counts as a whole one."""
+        return self.total / (WINDOW + self._seconds if self._full else WINDOW)

@@ -1,0 +1,177 @@
+"""The one seam to HTTP: `send(request)` gives an answer or a failure, and never raises for either.
+
+pyreqwest was measured against httpx, httpx over pyreqwest and aiohttp; a request costs it half the
+processor time of the next. Whatever it raises stays in here: its errors hold the URL, and so the
+uid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import (
+    BuilderError,
+    DecodeError,
+    PyreqwestError,
+    RequestTimeoutError,
+)
+from pyreqwest.proxy import ProxyBuilder
+from pyreqwest.response import Response
+
+from connector import __version__
+from connector.destination.outcomes import Failure
+from connector.destination.requests import Request
+from connector.destination.target import Auth, Target
+from connector.errors import DestinationError
+
+BODY_BYTES = 65_536
+BODY_SECONDS = 5.0
+
+
+class Answer(NamedTuple):
+    """A status line that arrived. `body` holds at most the first 64 KiB of what followed it."""
+
+    status: int
+    header: Callable[[str], str | None]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"<answer {self.status}>"
+
+
+def describe(answer: Answer | Failure) -> str:
+    """An answer in two words, for people."""
+    return answer.value if isinstance(answer, Failure) else f"HTTP {answer.status}"
+
+
+class Transport(Protocol):
+    """How requests leave; replaced in tests and by other clients."""
+
+    async def send(self, request: Request) -> Answer | Failure:
+        """Send once, without retrying, and say what came of it."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+class HttpTransport:
+    """HTTP/1.1 with keep-alive: TLS verified, no redirects, no cookies, no proxy but the target's.
+
+    To be made and used within one event loop.
+    """
+
+    def __init__(self, target: Target) -> None:
+        check_address(target.base_url)
+        self._base = target.base_url
+        self._client = _client(target)
+
+    async def send(self, request: Request) -> Answer | Failure:
+        """Send once; the status counts as soon as its line is there, whatever becomes of the body.
+
+        The body is read for a refusal's words, and so that the connection can be used again; one
+        that is too long, too slow or broken is given up together with its connection.
+        """
+        builder = self._client.request(request.method, self._base + request.path)
+        if request.body is not None:
+            builder = builder.body_bytes(request.body)
+        answer: Answer | None = None
+        try:
+            # Nothing is read ahead, or a body that breaks off would hide the status before it.
+            async with builder.streamed_read_buffer_limit(0).build_streamed() as response:
+                answer = Answer(response.status, response.get_header, b"")
+                body = await _body(response)
+                if body and answer.status >= 300:
+                    answer = answer._replace(body=body)
+        except PyreqwestError as error:
+            if answer is None:
+                return _failure(error)
+        return answer
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.close()
+
+
+async def _body(response: Response) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await response.body_reader.read(BODY_BYTES)
+    except (PyreqwestError, TimeoutError):
+        return b""
+    return body.to_bytes() if body else b""
+
+
+def _client(target: Target) -> Client:
+    key = target.api_key.get_secret_value()
+    authorization = (
+        {"Authorization": f"Bearer {key}"} if target.auth is Auth.BEARER else {"X-API-Key": key}
+    )
+    builder = (
+        ClientBuilder()
+        .no_proxy()
+        .follow_redirects(False)
+        .referer(False)
+        .default_cookie_store(False)
+        .gzip(False)
+        .brotli(False)
+        .zstd(False)
+        .deflate(False)
+        .user_agent(f"sequen-connector/{__version__}")
+        .connect_timeout(timedelta(seconds=target.connect_timeout))
+        .timeout(timedelta(seconds=target.timeout))
+        .pool_max_idle_per_host(target.max_in_flight)
+    )
+    try:
+        if target.proxy is not None:
+            builder = builder.proxy(ProxyBuilder.all(target.proxy.get_secret_value()))
+        return builder.default_headers(
+            {**authorization, "Content-Type": "application/json", "Accept": "application/json"}
+        ).build()
+    except (PyreqwestError, ValueError):
+        raise DestinationError(
+            f"target {target.name}: the API key or proxy cannot be put into a request",
+            hint="look for line breaks and stray characters in api_key and proxy",
+        ) from None
+
+
+def _failure(error: PyreqwestError) -> Failure:
+    """Sort an exception by what it and its causes say; nothing of it is kept."""
+    said = str(error).lower()
+    if "certificate" in said:
+        return Failure.CERTIFICATE
+    if "client error (connect)" in said:
+        return Failure.CONNECT
+    if isinstance(error, RequestTimeoutError):
+        return Failure.TIMEOUT
+    if isinstance(error, BuilderError):
+        raise DestinationError(
+            "a request to the target cannot be built", hint="check base_url and api_key"
+        ) from None
+    return Failure.GARBLED if isinstance(error, DecodeError) else Failure.BROKEN
+
+
+def check_address(base_url: str) -> None:
+    """Refuse anything but https, loopback excepted: the key would travel in clear."""
+    parts = urlsplit(base_url)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+        return
+    raise DestinationError(
+        "base_url must be an https address", hint="plain http is for loopback addresses only"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
