@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
 from time import monotonic
 
 from connector.destination.feed import Feed
@@ -64,7 +63,7 @@ class DeliveryRun:
         self._batch: WorkBatch | None = None
         self._row = 0
         self._next_up: deque[Job] = deque()
-        self._later: list[Job] = []
+        self._backing_off = 0
         self._busy: set[bytes] = set()
         self._parked: dict[bytes, deque[Job]] = {}
         self._most_waiting = 4 * target.max_in_flight
@@ -185,7 +184,7 @@ class DeliveryRun:
         return (
             not self._in_hand
             and not self._next_up
-            and not self._later
+            and not self._backing_off
             and self._feed.empty
             and (self._batch is None or self._row >= len(self._batch))
         )
@@ -195,9 +194,7 @@ class DeliveryRun:
             return None
         if self._next_up:
             return self._next_up.popleft()
-        if self._later and self._later[0].due <= monotonic():
-            return heappop(self._later)
-        if len(self._later) + len(self._parked) >= self._most_waiting:
+        if self._backing_off + len(self._parked) >= self._most_waiting:
             return None
         return self._fresh()
 
@@ -304,9 +301,12 @@ class DeliveryRun:
                 return
         job.tries += 1
         wait = self._pacer.backoff(job.tries)
-        job.due = monotonic() + wait
-        heappush(self._later, job)
-        asyncio.get_running_loop().call_later(wait, self._news.set)
+        self._backing_off += 1
+        asyncio.get_running_loop().call_later(wait, self._again, job)
+
+    def _again(self, job: Job) -> None:
+        self._backing_off -= 1
+        self._push([job])
 
     def _lose_patience(self, job: Job, answer: Answer | Failure) -> None:
         if job.rows > 1:

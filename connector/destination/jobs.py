@@ -54,7 +54,7 @@ class Job:
     """
 
     __slots__ = (
-        "batch", "due", "end", "failures", "key", "plain", "skipped",
+        "batch",  "end", "failures", "key", "plain", "skipped",
         "start", "stop", "suspects", "tries", "witness",
     )  # fmt: skip
 
@@ -70,10 +70,6 @@ class Job:
         self.tries = 0
         self.failures = 0
         self.witness = -1
-        self.due = 0.0
-
-    def __lt__(self, other: Job) -> bool:
-        return self.due < other.due
 
     @property
     def rows(self) -> int:

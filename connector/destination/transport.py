@@ -31,7 +31,7 @@ from connector.destination.target import Auth, Target
 from connector.errors import DestinationError
 
 BODY_BYTES = 65_536
-BODY_SECONDS = 5.0
+BODY_SECONDS = 2.0
 
 
 class Answer(NamedTuple):
