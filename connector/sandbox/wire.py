@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -89,7 +91,10 @@ class Caller:
             await asyncio.wait_for(self._hung_up(), seconds)
 
     async def reset(self) -> None:
-        """Break the connection without another byte."""
+        """Break the connection without another byte: RST on the wire, not an orderly end."""
+        at_once = struct.pack("ii", 1, 0)
+        connection = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         self.transport.abort()
         await self._hung_up()
 

@@ -52,6 +52,7 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path, click
     settings = Settings(database=tmp_path / "sandbox.sqlite")
     for victim in range(3):
         process = spawn(settings)
+        settings = process.settings  # the same port from now on, as a restarted API has
         acknowledged: list[str] = []
         sender = threading.Thread(target=send_until_dead, args=(process, victim, acknowledged))
         sender.start()
