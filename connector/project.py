@@ -24,7 +24,7 @@ from connector.mapping.load import Defaults, Loaded, load_mapping
 from connector.mapping.rules import Kind
 from connector.mapping.validation import Model, closest, read_model
 from connector.mapping.variables import expand
-from connector.mapping.yamlfile import Document, KeyPath, lines, read_document, shown
+from connector.mapping.yamlfile import Document, KeyPath, lines, printable, read_document, shown
 from connector.projectfile import ProjectFile, SourcesPart, StateRule, TargetsPart
 from connector.source.settings import SourceSettings
 
@@ -171,7 +171,7 @@ class Project:
     def _checked(self, model: type[Model], data: Any, path: KeyPath, unset: list[Problem]) -> Model:
         reading = read_model(model, self._document, data, path)
         if reading.problems or unset or reading.model is None:
-            raise ConfigError([*unset, *reading.problems])
+            raise ConfigError([printable(each) for each in (*unset, *reading.problems)])
         return reading.model
 
 
@@ -204,8 +204,8 @@ def load_project(folder: Path, *, environment: Mapping[str, str] | None = None) 
     problems += [problem for each in loaded for problem in each.problems]
     problems += _same_names(loaded)
     if problems or document is None:
-        raise ConfigError(problems)
-    warnings = [warning for each in loaded for warning in each.warnings]
+        raise ConfigError([printable(each) for each in problems])
+    warnings = [printable(warning) for each in loaded for warning in each.warnings]
     return Project(
         folder=folder,
         root=root,

@@ -25,6 +25,8 @@ _EXPLAINED: tuple[tuple[str, str, str], ...] = (
     ("did not find expected key", "this line fits nowhere", _QUOTE_ALL),
     ("expected <block end>", "this line fits nowhere", _QUOTE_ALL),
     ("did not find expected '-' indicator", "this line fits nowhere", _QUOTE_ALL),
+    ("chomping or indentation indicators", "a value cannot go on here", _QUOTE_ALL),
+    ("comment or line break", "a value cannot go on here", _QUOTE_ALL),
     ("block sequence entries are not allowed", "a list cannot begin here",
      "begin it on a line of its own"),
     ("unknown escape character", "an unknown escape after a backslash",

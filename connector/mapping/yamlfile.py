@@ -12,7 +12,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from connector.mapping.syntax import explain_syntax_error
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
+_MAX_MESSAGE = 500
 
 KeyPath = tuple[str | int, ...]
 """The way from the top of a file to a value: keys of mappings, indexes of lists."""
@@ -46,7 +47,7 @@ _UNPRINTABLE = re.compile(
 )
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,30})")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(?=.*[.eE])(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -119,6 +120,17 @@ def shown(file: Path) -> Path:
     absolute = Path(os.path.abspath(file))  # noqa: PTH100 - resolve() would follow links
     here = Path.cwd()
     return absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
+
+
+def printable(problem: Problem) -> Problem:
+    """The same problem with what it quotes of the file made fit for a terminal: a key may hold
+    escape sequences, or be a page long."""
+    return replace(problem, message=_fit(problem.message), hint=problem.hint and _fit(problem.hint))
+
+
+def _fit(text: str) -> str:
+    shortened = text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
+    return "".join(each if each.isprintable() else "�" for each in shortened)
 
 
 def lines(text: str) -> list[str]:
