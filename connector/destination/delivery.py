@@ -33,7 +33,10 @@ GRACE = 5.0
 """Seconds that requests in flight get to finish when the delivery ends early."""
 PATIENCE = 12
 """Failures of one request, while others succeed, before its rows are left for the next run."""
-PATIENCE_OF_A_HALF = 4
+PATIENCE_WITH_BATCHES = 5
+"""Failures of one batch, whatever others do, before it is split: one row may be the cause."""
+HOPELESS = 100
+"""Rows refused without one accepted in between, from which on batches are sent row by row."""
 _CODE = re.compile(r"[A-Za-z][\w.-]{0,63}")
 
 
@@ -71,6 +74,7 @@ class DeliveryRun:
         self._halted_at: float | None = None
         self._error: BaseException | None = None
         self._incomplete: str | None = None
+        self._refused_in_a_row = 0
         self._aside = 0
         self._aside_because = ""
         self._settled = 0
@@ -192,8 +196,11 @@ class DeliveryRun:
     def _next(self) -> Job | None:
         if self._journal.late:
             return None
-        if self._next_up:
-            return self._next_up.popleft()
+        while self._next_up:
+            job = self._next_up.popleft()
+            if job.key is not None or not self._limits.exceeded_by(job):
+                return job
+            self._push(job.split())
         if self._backing_off + len(self._parked) >= self._most_waiting:
             return None
         return self._fresh()
@@ -258,6 +265,9 @@ class DeliveryRun:
         else:
             self._journal.acknowledged.extend(range(first + job.start, first + job.stop))
         self._limits.accepted(job.rows, job.size)
+        self._refused_in_a_row = 0
+        if job.found:
+            self._limits.no_culprit()
         self._settled += job.stop - job.start
         self._push(job.after_accepted())
 
@@ -274,10 +284,13 @@ class DeliveryRun:
             elif action is Action.SHRINK:
                 self._limits.too_large(job.rows, job.size)
                 self._push(job.split())
+            elif self._refused_in_a_row >= HOPELESS:
+                self._push(job.singles())
             else:
                 self._push(job.refused(words))
 
     def _reject(self, job: Job, words: Refusal) -> None:
+        self._refused_in_a_row += 1
         row = job.start
         while row in job.skipped:
             row += 1
@@ -293,12 +306,8 @@ class DeliveryRun:
         """Send again later; only failures while others succeed speak against the request itself."""
         if not blame:
             self._throttled += 1
-        elif job.witness != self._settled:
-            job.witness = self._settled
-            job.failures += 1
-            if job.failures >= PATIENCE:
-                self._lose_patience(job, answer)
-                return
+        elif self._out_of_patience(job, answer):
+            return
         job.tries += 1
         wait = self._pacer.backoff(job.tries)
         self._backing_off += 1
@@ -308,13 +317,20 @@ class DeliveryRun:
         self._backing_off -= 1
         self._push([job])
 
-    def _lose_patience(self, job: Job, answer: Answer | Failure) -> None:
-        if job.rows > 1:
-            halves = job.split()
-            for half in halves:
-                half.failures = PATIENCE - PATIENCE_OF_A_HALF
-            self._push(halves)
-            return
+    def _out_of_patience(self, job: Job, answer: Answer | Failure) -> bool:
+        if job.rows > 1 and job.tries >= PATIENCE_WITH_BATCHES and answer is not Failure.CONNECT:
+            self._push(job.split())
+            return True
+        if job.witness == self._settled:
+            return False
+        job.witness = self._settled
+        job.failures += 1
+        if job.rows > 1 or job.failures < PATIENCE:
+            return False
+        self._set_aside(job, answer)
+        return True
+
+    def _set_aside(self, job: Job, answer: Answer | Failure) -> None:
         self._aside += 1
         self._aside_because = describe(answer)
         if job.key is not None:
@@ -334,7 +350,7 @@ class DeliveryRun:
 
     def _push(self, jobs: list[Job]) -> None:
         if jobs:
-            self._next_up.extend(jobs)
+            self._next_up.extendleft(reversed(jobs))  # what was begun is finished first
             self._news.set()
 
     def _stopped(self, answer: Answer | Failure, verdict: Outcome) -> DestinationError:

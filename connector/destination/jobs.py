@@ -37,6 +37,14 @@ class Limits:
         if size > self._accepted_bytes:
             self._accepted_bytes = size
 
+    def exceeded_by(self, job: Job) -> bool:
+        """Whether a job made earlier is larger than what has been learned since."""
+        return job.rows > 1 and (job.rows > self.events or job.size > self.bytes)
+
+    def no_culprit(self) -> None:
+        """A batch was refused, but each of its parts accepted: it must have been its size."""
+        self.events = min(self.events, self._accepted_events)
+
     def too_large(self, events: int, size: int) -> None:
         """A batch of this size was refused for it: by count, by bytes, or we cannot tell."""
         if events > self._accepted_events:
@@ -49,12 +57,12 @@ class Job:
     """Rows `start` to `stop` of a batch, as one request.
 
     `suspects` is where the search for a culprit ends (rows up to there hold one), `end` where the
-    refused batch ended; both equal `stop` when nothing is being searched. `skipped` are rows left
-    out because the API named them.
+    refused batch ended; both equal `stop` when nothing is being searched. `found` marks the row
+    that must be the culprit, `skipped` are rows left out because the API named them.
     """
 
     __slots__ = (
-        "batch",  "end", "failures", "key", "plain", "skipped",
+        "batch",  "end", "failures","found", "key", "plain", "skipped",
         "start", "stop", "suspects", "tries", "witness",
     )  # fmt: skip
 
@@ -66,6 +74,7 @@ class Job:
         self.end = stop
         self.key = key
         self.plain = False
+        self.found = False
         self.skipped: dict[int, Refusal] = {}
         self.tries = 0
         self.failures = 0
@@ -119,6 +128,11 @@ class Job:
             half.plain = True
         return halves + self._rest()
 
+    def singles(self) -> list[Job]:
+        """One job a row: cheaper than splitting where nearly every row is bad."""
+        rows = range(self.start, self.stop)
+        return [Job(self.batch, row, row + 1) for row in rows] + self._rest()
+
     def after_accepted(self) -> list[Job]:
         """What follows once this request was accepted."""
         if self.suspects > self.stop:
@@ -147,6 +161,7 @@ class Job:
         job = Job(self.batch, start, stop)
         job.suspects = suspects
         job.end = max(self.end, suspects)
+        job.found = job.stop == suspects
         return job
 
     def _rest(self) -> list[Job]:
