@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Stop:
@@ -10,10 +12,22 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._interrupts: list[Callable[[], None]] = []
 
     def request(self) -> None:
         """Ask for an orderly end. Safe to call from a signal handler, and more than once."""
         self._event.set()
+        for interrupt in list(self._interrupts):
+            interrupt()
+
+    @contextmanager
+    def interrupting(self, interrupt: Callable[[], None]) -> Iterator[None]:
+        """While the body runs, a request to stop also calls `interrupt`."""
+        self._interrupts.append(interrupt)
+        try:
+            yield
+        finally:
+            self._interrupts.remove(interrupt)
 
     @property
     def requested(self) -> bool:

@@ -1,1 +1,337 @@
-"""Walks the road of a row: read, stage, diff, guard, send, acknowledge."""
+"""Walks the road of a row: read, stage, compare, guard, send, acknowledge."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import duckdb
+
+from connector.control.lease import lease
+from connector.control.store import ControlStore
+from connector.deliver import deliver
+from connector.destination.target import Target
+from connector.destination.work import Delivery, Progress
+from connector.errors import (
+    ConnectorError,
+    DestinationError,
+    GuardTripped,
+    Locked,
+    UsageError,
+)
+from connector.mapping.mapping import Mapping
+from connector.mapping.rules import Kind
+from connector.prepare import Bound, Compared, bind, compare, remember_read, utc_now
+from connector.project import Project
+from connector.report import MAX_SAMPLES, MappingReport, RejectSample, RunReport, Status
+from connector.snapshot import guards
+from connector.snapshot.changes import Changes, Queries
+from connector.snapshot.rejects import sample_rejects
+from connector.snapshot.stage import SENT
+from connector.snapshot.store import StatePaths, open_store, purge
+from connector.stop import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """How a sync differs from the usual one.
+
+    `allow_deletes` lets at most so many deletes through the guards; `limit` sends at most so many
+    rows of each mapping, the rest stays pending.
+    """
+
+    full_refresh: bool = False
+    rebaseline: bool = False
+    allow_deletes: int | None = None
+    limit: int | None = None
+
+
+class Observer(Protocol):
+    """Who watches a run: a progress bar, a log, Dagster."""
+
+    def started(self, name: str) -> None:
+        """A mapping is being read and compared."""
+        ...
+
+    def sending(self, name: str, rows: int) -> None:
+        """So many rows are about to be sent."""
+        ...
+
+    def progress(self, name: str, progress: Progress) -> None:
+        """Some of them have arrived."""
+        ...
+
+    def finished(self, report: MappingReport) -> None:
+        """A mapping is through."""
+        ...
+
+
+class _Nobody:
+    def started(self, name: str) -> None: ...
+
+    def sending(self, name: str, rows: int) -> None: ...
+
+    def progress(self, name: str, progress: Progress) -> None: ...
+
+    def finished(self, report: MappingReport) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the mappings of one run share."""
+
+    project: Project
+    target: Target
+    control: ControlStore
+    run_id: str
+    options: SyncOptions
+    stop: Stop
+    observer: Observer
+
+    def paths(self, mapping: Mapping) -> StatePaths:
+        """Where a mapping keeps its state for this target."""
+        return StatePaths(self.project.state_path / self.target.name, mapping.name)
+
+
+def sync(
+    project: Project,
+    mappings: Sequence[Mapping],
+    *,
+    target: Target,
+    options: SyncOptions = SyncOptions(),
+    stop: Stop | None = None,
+    observer: Observer | None = None,
+) -> RunReport:
+    """Bring a target in step with the warehouse, one mapping after the other.
+
+    What goes wrong with one mapping is in its report and does not keep the others from running;
+    only a target that refuses us ends the run at once.
+
+    Raises:
+        UsageError: options that contradict each other, or a kind that is not synced.
+        StateError: the control store cannot be used.
+    """
+    _check_usage(mappings, options)
+    control = ControlStore(project.state_path / target.name, target.name, project.control_url)
+    run = Run(
+        project,
+        target,
+        control,
+        run_id=secrets.token_hex(8),
+        options=options,
+        stop=stop or Stop(),
+        observer=observer or _Nobody(),
+    )
+    report = RunReport("sync", run.run_id, target.name)
+    refusal: ConnectorError | None = None
+    try:
+        for mapping in mappings:
+            if refusal is not None:
+                entry = _not_started(mapping, refusal)
+            else:
+                entry, refusal = _sync_recorded(run, mapping)
+            report.mappings.append(entry)
+            run.observer.finished(entry)
+    finally:
+        control.close()
+    return report
+
+
+def _check_usage(mappings: Sequence[Mapping], options: SyncOptions) -> None:
+    if options.rebaseline and (options.full_refresh or options.limit is not None):
+        raise UsageError("--rebaseline sends nothing: it cannot go with other options")
+    for mapping in mappings:
+        if mapping.kind is Kind.RECOMMENDATIONS:
+            raise UsageError(
+                f"{mapping.name!r} asks for recommendations; it is not synced",
+                hint="leave it out with `--exclude`",
+            )
+
+
+def _not_started(mapping: Mapping, refusal: ConnectorError) -> MappingReport:
+    message = f"not started: {refusal.message}"
+    return MappingReport(
+        mapping.name, str(mapping.kind), Status.FAILED, error=message, hint=refusal.hint
+    )
+
+
+def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, ConnectorError | None]:
+    """Sync one mapping and note the run; the error is one that ends the whole run."""
+    report = MappingReport(mapping.name, str(mapping.kind))
+    if run.stop.requested:
+        report.status, report.error = Status.INCOMPLETE, "stopped before it began"
+        return report, None
+    run.observer.started(mapping.name)
+    began = time.monotonic()
+    refusal: ConnectorError | None = None
+    try:
+        with lease(run.control, mapping.name):
+            number = run.control.start_run(run.run_id, mapping.name, "sync")
+            try:
+                _sync_one(run, mapping, report)
+            except ConnectorError as error:
+                _fail(report, error)
+                refusal = error if isinstance(error, DestinationError) else None
+            except duckdb.InterruptException:
+                report.status, report.error = Status.INCOMPLETE, "stopped while reading"
+            finally:
+                report.seconds = time.monotonic() - began
+                _record(run, number, report)
+    except Locked as error:
+        _fail(report, error)
+    report.seconds = time.monotonic() - began
+    return report, refusal
+
+
+def _fail(report: MappingReport, error: ConnectorError) -> None:
+    by_error = {GuardTripped: Status.BLOCKED, Locked: Status.LOCKED}
+    report.status = by_error.get(type(error), Status.FAILED)
+    report.error, report.hint = error.message, error.hint
+
+
+def _record(run: Run, number: int, report: MappingReport) -> None:
+    # Keys and values of single rows stay out: the control store is not purged by erasures.
+    document = report.to_json() | {"rejects": []}
+    run.control.finish_run(
+        number,
+        status=str(report.status),
+        pending=report.pending,
+        rejected=report.rejected,
+        seconds=report.seconds,
+        report=document,
+        error=None if report.status is Status.BLOCKED else report.error,
+    )
+
+
+def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
+    paths = run.paths(mapping)
+    with bind(run.project, mapping) as bound:
+        started = utc_now()
+        with open_store(paths) as store:
+            with run.stop.interrupting(store.connection.interrupt):
+                compared = compare(bound, store, run.control, refresh=run.options.full_refresh)
+            count(report, compared)
+            if run.options.rebaseline:
+                _adopt(mapping, compared, report)
+            else:
+                guard(mapping, compared, run.options)
+                _send(run, bound, compared, report)
+            compared.stage.record_rejects(
+                compared.rules,
+                [(v.code, v.field, v.message) for v in compared.chain.violations],
+            )
+            remember_read(bound, compared, started)
+            report.rejects = [RejectSample(*row) for row in sample_rejects(store, MAX_SAMPLES)]
+    report.too_many_rejects = _too_many(mapping, report)
+    if report.changes["hard_delete"].acknowledged:
+        purge(paths)
+
+
+def count(report: MappingReport, compared: Compared) -> None:
+    """Fill in what was read and what is planned."""
+    decided = compared.decided
+    report.rows.source = decided.source
+    report.rows.unchanged = decided.unchanged
+    report.rows.rejected = decided.count("rejected")
+    report.rows.suppressed = decided.count("suppressed")
+    report.rows.skipped = decided.count("skipped") + decided.count("repeated")
+    for name, operation in report.changes.items():
+        operation.planned = operation.pending = decided.count(name)
+        operation.reasons = {
+            reason: count
+            for (decision, reason), count in sorted(decided.by_reason.items())
+            if decision == name
+        }
+
+
+def _adopt(mapping: Mapping, compared: Compared, report: MappingReport) -> None:
+    adopted = compared.stage.adopt(
+        {name: compared.payloads(name) for name in ("upsert", "soft_delete", "event")},
+        compared.parameters,
+        keep_payload=mapping.keep_payload,
+    )
+    report.adopted = adopted
+    for operation in report.changes.values():
+        operation.planned = operation.pending = 0
+        operation.reasons = {}
+
+
+def guard(mapping: Mapping, compared: Compared, options: SyncOptions) -> None:
+    """Stop a mapping before the first byte when its guards say so.
+
+    Raises:
+        GuardTripped: with the numbers and the flag that lets it through.
+    """
+    limits = mapping.deletes.guards
+    before = compared.stage.store.meta("rows")
+    sample = [
+        key
+        for decision in ("hard_delete", "soft_delete")
+        for key, _ in compared.stage.sample(decision, 3)
+    ]
+    guards.check(
+        mapping.name,
+        compared.decided,
+        guards.Limits(
+            limits.max_delete_fraction,
+            limits.max_deletes,
+            limits.max_erasures,
+            allowed=options.allow_deletes,
+        ),
+        complete=compared.rules.complete,
+        rows_before=int(before) if before else None,
+        sample=sample[:3],
+    )
+
+
+def _send(run: Run, bound: Bound, compared: Compared, report: MappingReport) -> None:
+    name = bound.mapping.name
+    if not report.planned:
+        return
+    changes = Changes(
+        compared.stage.store,
+        Queries(
+            compared.payloads, compared.chain.bare_payload, keep_payload=bound.mapping.keep_payload
+        ),
+        compared.parameters,
+        version=compared.rules.version,
+        limit=run.options.limit,
+    )
+    run.observer.sending(name, report.planned)
+    delivery: Delivery | None = None
+    try:
+        delivery = deliver(
+            changes,
+            run.target,
+            run.control,
+            run.run_id,
+            stop=run.stop,
+            progress=lambda progress: run.observer.progress(name, progress),
+        )
+    finally:
+        changes.finish()
+        _count_outcomes(report, changes, delivery)
+
+
+def _count_outcomes(report: MappingReport, changes: Changes, delivery: Delivery | None) -> None:
+    for name in SENT:
+        operation = report.changes[name]
+        operation.acknowledged = changes.acknowledged[name]
+        operation.rejected = changes.rejected[name]
+        operation.pending = operation.planned - operation.acknowledged - operation.rejected
+    if delivery is None:
+        return
+    wire = asdict(delivery)
+    report.http.requests = wire["requests"]
+    report.http.retries = wire["retries"]
+    report.http.throttled = wire["throttled"]
+    if report.pending:
+        report.status = Status.INCOMPLETE
+        report.error = delivery.incomplete or "stopped at --limit; the rest is pending"
+
+
+def _too_many(mapping: Mapping, report: MappingReport) -> bool:
+    return report.rejected * 100 > mapping.max_reject_percent * max(report.rows.source, 1)

@@ -178,7 +178,7 @@ class ControlStore:
         )
         with self.begin() as connection:
             rows = connection.execute(select(tables.runs).where(tables.runs.c.id.in_(latest)))
-            return {row.mapping: dict(row._mapping) for row in rows}  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+            return {row.mapping: dict(row._mapping) for row in rows}
 
     def last_success(self) -> dict[str, datetime]:
         """When each mapping was last synced to the end."""
@@ -188,7 +188,7 @@ class ControlStore:
             .group_by(tables.runs.c.mapping)
         )
         with self.begin() as connection:
-            return {name: when for name, when in connection.execute(wanted)}
+            return {row[0]: row[1] for row in connection.execute(wanted)}
 
     def suppressed_count(self) -> int:
         """How many users are on the list."""

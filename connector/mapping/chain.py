@@ -90,7 +90,7 @@ class Chain:
         return f"WITH {self._layers()}\n{self._scanned()}"
 
     def payloads(self, chosen: str) -> str:
-        """SQL of row, key and payload for the rows of `source` that the condition chooses."""
+        """SQL of row, key, payload and digests for the rows of `source` that `chosen` chooses."""
         return f"WITH {self._layers(chosen)}\n{self._encoded()}"
 
     def preview(self) -> str:
@@ -196,9 +196,30 @@ class Chain:
 
     def _encoded(self) -> str:
         return _select(
-            [(identifier("$row"), "row"), (self._key(), "key"), (self._payload(), "payload")],
+            [
+                (identifier("$row"), "row"),
+                (self._key(), "key"),
+                (self._payload(), "payload"),
+                (self._digests(), "digests"),
+            ],
             "typed",
         )
+
+    @property
+    def digested(self) -> tuple[str, ...]:
+        """The fields that the digests of a payload speak of, in their order."""
+        return tuple(name for name in self.fields if name != rules.USER_KEY)
+
+    def _digests(self) -> str:
+        """16 bits a field, enough to tell which of them changed; the first stand for the shape."""
+        if self.mapping.kind is not Kind.USERS:
+            return "NULL::USMALLINT[]"
+        values = [
+            f"hash({self.salt}, version())",
+            *(f"hash({identifier(name)})" for name in self.digested),
+        ]
+        narrowed = [f"({value} & 65535)::USMALLINT" for value in values]
+        return _lines("list_value(", narrowed, ")", separator=",")
 
     def _key(self) -> str:
         if self._key_field is not None:

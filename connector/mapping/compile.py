@@ -39,6 +39,8 @@ class Compiled:
     guarded: Chain
     """The same with every expression inside TRY: one failing row then costs one row."""
     uses_pii_key: bool
+    version: str
+    """Changes whenever the mapping would say something else of a row."""
 
     def preview(self) -> str:
         """One readable query with everything: key, payload, fingerprint, violation."""
@@ -75,13 +77,15 @@ def _compile(binder: Binder, timezone: str) -> Compiled:
         raise ConfigError(binder.problems)
     types = {name: field.type for name, field in fields.items()}
     chain = Chain(mapping, fields, flags, cursor, _salt(mapping, types))
+    scan = chain.scan()
     return Compiled(
         mapping=mapping,
         columns=binder.used,
         types=types,
         chain=chain,
         guarded=replace(chain, guarded=True),
-        uses_pii_key="$pii_inner" in chain.scan(),
+        uses_pii_key="$pii_inner" in scan,
+        version=hashlib.sha256(scan.encode()).hexdigest()[:16],
     )
 
 

@@ -270,8 +270,7 @@ class Store:
         return {"users": dict(self.users.known), "events": dict(self.events.known)}
 
     def export(self, resource: Literal["users", "events"]) -> Iterator[bytes]:
-        """All stored objects, ordered by uid or id, as NDJSON in pieces; for another thread."""
-        self.flush()
+        """All committed objects, ordered by uid or id, as NDJSON in pieces; for another thread."""
         return _export(self._path, resource)
 
     def reset(self) -> None:

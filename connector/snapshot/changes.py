@@ -7,8 +7,8 @@ handed out, journalled in the state file without looking at single rows.
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -24,13 +24,13 @@ ROWS_PER_BATCH = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """SQL of the mapping's payloads: for rows chosen by a condition, and for keys without a row.
+    """SQL of the mapping's payloads, for rows with a decision and for keys without a row.
 
-    Both yield JSON; `with_row` is a query of (row, key, payload), `without_row` an expression over
-    `key` and, where payloads are kept, `kept`.
+    Both yield JSON; `with_row` gives a query of (row, key, payload, digests) for a decision,
+    `without_row` is an expression over `key` and, where payloads are kept, `kept`.
     """
 
-    with_row: str
+    with_row: Callable[[str], str]
     without_row: str
     keep_payload: bool
 
@@ -38,7 +38,7 @@ class Queries:
 @dataclass(frozen=True, slots=True)
 class ChangeBatch:
     """Changes with one decision. Columns: key, payload (each JSON object followed by one comma,
-    empty for hard deletes), fingerprint, stable, cursor, kept."""
+    empty for hard deletes), fingerprint, stable, cursor, digests, kept."""
 
     decision: str
     first: int
@@ -124,23 +124,34 @@ class Changes:
         if decision == "hard_delete":
             yield (
                 "SELECT key, '' AS payload, NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, "
-                "cursor, NULL::VARCHAR AS kept FROM decisions WHERE decision = 'hard_delete'"
+                "cursor, NULL::USMALLINT[] AS digests, NULL::VARCHAR AS kept "
+                "FROM decisions WHERE decision = 'hard_delete'"
             )
             return
         if decision == "soft_delete":
             yield (
                 f"SELECT key, {self._queries.without_row} || ',' AS payload, "
-                f"NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, cursor, kept FROM ("
+                f"NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, cursor, "
+                f"NULL::USMALLINT[] AS digests, kept FROM ("
                 f"SELECT d.key, d.cursor, {kept} AS kept FROM decisions AS d "
                 f"JOIN state.snapshot AS s ON s.key = d.key WHERE {absent})"
             )
         kept = "p.payload" if self._queries.keep_payload else "NULL::VARCHAR"
         yield (
             f"SELECT d.key, p.payload || ',' AS payload, d.fingerprint, "
-            f"md5_number_lower(p.payload) AS stable, d.cursor, {kept} AS kept "
-            f"FROM decisions AS d JOIN ({self._queries.with_row}) AS p ON p.row = d.row "
+            f"md5_number_lower(p.payload) AS stable, d.cursor, p.digests, {kept} AS kept "
+            f"FROM decisions AS d JOIN ({self._queries.with_row(decision)}) AS p ON p.row = d.row "
             f"WHERE d.decision = '{decision}' AND d.reason <> 'consent'"
         )
+
+    def erased(self, acknowledged: Sequence[int]) -> list[str]:
+        """The keys among those positions that were hard-deleted."""
+        return [
+            key
+            for index, positions in self._grouped(sorted(acknowledged))
+            if self._out[index].decision == "hard_delete"
+            for key in self._out[index].rows.column("key").take(pa.array(positions)).to_pylist()
+        ]
 
     def settle(self, acknowledged: Sequence[int], refused: Sequence[Refused]) -> None:
         """Journal what was acknowledged and remember what was refused. Durable on return.
@@ -148,12 +159,16 @@ class Changes:
         Raises:
             StateError: the state file could not be written; nothing of this call is remembered.
         """
+        done: list[tuple[int, int]] = []
+        by_position = {item.position: item for item in refused}
         try:
             self._journal.execute("BEGIN")
-            for change, positions in self._grouped(sorted(acknowledged)):
-                self._acknowledge(change, positions)
-            if refused:
-                self._refuse(refused)
+            for index, positions in self._grouped(sorted(acknowledged)):
+                self._acknowledge(self._out[index], positions)
+                done.append((index, len(positions)))
+            for index, positions in self._grouped(sorted(by_position)):
+                self._refuse(self._out[index], positions, by_position)
+                done.append((index, len(positions)))
             self._journal.execute("COMMIT")
         except duckdb.Error as error:
             raise StateError(
@@ -161,43 +176,40 @@ class Changes:
                 f"{str(error).splitlines()[0]}",
                 hint="what is not journalled is sent again by the next sync; mend the disk first",
             ) from error
-        self._forget()
+        self._forget(done)
 
-    def _grouped(self, positions: Sequence[int]) -> Iterator[tuple[ChangeBatch, list[int]]]:
+    def _grouped(self, positions: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+        """Sorted positions by the batch they lie in, counted from its first row."""
         start = 0
         while start < len(positions):
             index = bisect_right(self._firsts, positions[start]) - 1
-            change = self._out[index]
-            end = start
-            beyond = change.first + change.rows.num_rows
-            while end < len(positions) and positions[end] < beyond:
-                end += 1
-            self._open[index] -= end - start
-            yield change, [position - change.first for position in positions[start:end]]
+            first = self._firsts[index]
+            end = bisect_left(positions, first + self._out[index].rows.num_rows, start)
+            yield index, [position - first for position in positions[start:end]]
             start = end
 
     def _acknowledge(self, change: ChangeBatch, positions: list[int]) -> None:
-        columns = change.rows.select(["key", "fingerprint", "stable", "cursor", "kept"])
+        columns = change.rows.select(["key", "fingerprint", "stable", "cursor", "digests", "kept"])
         if len(positions) < columns.num_rows:
             columns = columns.take(pa.array(positions))
         self._journal.register("settled", pa.Table.from_batches([columns]))
         self._journal.execute(
-            "INSERT INTO state.journal SELECT key, ?, fingerprint, stable, cursor, kept "
+            "INSERT INTO state.journal SELECT key, ?, fingerprint, stable, cursor, digests, kept "
             "FROM settled",
             [change.decision],
         )
         self._journal.unregister("settled")
         self.acknowledged[change.decision] += len(positions)
 
-    def _refuse(self, refused: Sequence[Refused]) -> None:
+    def _refuse(
+        self, change: ChangeBatch, positions: list[int], by_position: dict[int, Refused]
+    ) -> None:
         now = datetime.now(UTC).replace(tzinfo=None)
-        by_position = {item.position: item for item in refused}
-        for change, positions in self._grouped(sorted(by_position)):
-            rows = change.rows.select(["key", "fingerprint", "cursor"]).take(pa.array(positions))
-            items = [by_position[position + change.first] for position in positions]
-            for row, item in zip(rows.to_pylist(), items, strict=True):
-                self._refuse_one(row["key"], row["fingerprint"], row["cursor"], item, now)
-            self.rejected[change.decision] += len(positions)
+        rows = change.rows.select(["key", "fingerprint", "cursor"]).take(pa.array(positions))
+        for row, position in zip(rows.to_pylist(), positions, strict=True):
+            item = by_position[position + change.first]
+            self._refuse_one(row["key"], row["fingerprint"], row["cursor"], item, now)
+        self.rejected[change.decision] += len(positions)
 
     def _refuse_one(
         self,
@@ -230,8 +242,10 @@ class Changes:
             ],
         )
 
-    def _forget(self) -> None:
+    def _forget(self, done: Sequence[tuple[int, int]]) -> None:
         """Let go of batches of which every row is settled: memory stays flat."""
+        for index, count in done:
+            self._open[index] -= count
         with self._lock:
             keep = [index for index, count in enumerate(self._open) if count]
             self._firsts[:] = [self._firsts[index] for index in keep]

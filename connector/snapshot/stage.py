@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from connector.snapshot.store import Store, merge
+from connector.snapshot.store import Store, merge, statements
 
 SENT = ("hard_delete", "soft_delete", "upsert", "event")
 """Decisions that are delivered, in the order in which they are: who asked to go, goes first."""
@@ -148,13 +148,7 @@ class Stage:
 
     def record_rejects(self, rules: Rules, violations: Iterable[tuple[str, str, str]]) -> None:
         """Remember which rows the rules refused, and why."""
-        numbered = [(0, "duplicate_key", "", "the key occurs more than once in this read")]
-        numbered += [(number, *v) for number, v in enumerate(violations, start=1)]
-        names = ("number", "code", "field", "message")
-        columns = dict(zip(names, map(list, zip(*numbered, strict=True)), strict=True))
-        self._connection.register("incoming", pa.table(columns))
-        self._connection.execute("CREATE OR REPLACE TABLE violations AS FROM incoming")
-        self._connection.unregister("incoming")
+        self._name_violations(violations)
         self.store.execute(
             "record_rejects",
             mapping=rules.version,
@@ -163,16 +157,44 @@ class Stage:
             now=datetime.now(UTC).replace(tzinfo=None),
         )
 
-    def adopt(self, payloads: str, parameters: dict[str, Any], *, keep_payload: bool) -> int:
-        """Take rows that would be sent as acknowledged, without sending them; returns how many."""
-        chosen = "decision IN ('upsert', 'event', 'soft_delete') AND row IS NOT NULL"
-        kept = "payload" if keep_payload else "NULL"
-        self._connection.execute(
-            f"INSERT INTO state.journal "  # noqa: S608 - the compiler's own SQL
-            f"SELECT d.key, d.decision, d.fingerprint, md5_number_lower(payload), d.cursor, {kept} "
-            f"FROM decisions AS d JOIN ({payloads}) AS p ON p.row = d.row WHERE {chosen}",
-            parameters or None,
+    def _name_violations(self, violations: Iterable[tuple[str, str, str]]) -> None:
+        numbered = [(0, "duplicate_key", "", "the key occurs more than once in this read")]
+        numbered += [(number, *v) for number, v in enumerate(violations, start=1)]
+        names = ("number", "code", "field", "message")
+        columns = dict(zip(names, map(list, zip(*numbered, strict=True)), strict=True))
+        self._connection.register("incoming", pa.table(columns))
+        self._connection.execute("CREATE OR REPLACE TABLE violations AS FROM incoming")
+        self._connection.unregister("incoming")
+
+    def sample_rejected(
+        self, violations: Iterable[tuple[str, str, str]], limit: int
+    ) -> list[tuple[str | None, str, str | None, str]]:
+        """A few rows that the rules refuse: key, code, field, message."""
+        self._name_violations(violations)
+        return self.store.fetch(
+            "SELECT d.key, v.code, nullif(v.field, ''), v.message "
+            "FROM decisions AS d JOIN violations AS v "
+            "ON v.number = CASE WHEN d.is_duplicate THEN 0 ELSE d.violation END "
+            "WHERE d.decision = 'rejected' ORDER BY v.code, d.key LIMIT ?",
+            [limit],
         )
+
+    def adopt(
+        self, payloads: Mapping[str, str], parameters: dict[str, Any], *, keep_payload: bool
+    ) -> int:
+        """Take rows that would be sent as acknowledged, without sending them; returns how many.
+
+        `payloads` holds the payloads query of each decision. Nothing is deleted by it.
+        """
+        kept = "p.payload" if keep_payload else "NULL"
+        for decision, query in payloads.items():
+            self._connection.execute(
+                f"INSERT INTO state.journal "  # noqa: S608 - the compiler's own SQL
+                f"SELECT d.key, d.decision, d.fingerprint, md5_number_lower(p.payload), d.cursor, "
+                f"p.digests, {kept} FROM decisions AS d JOIN ({query}) AS p ON p.row = d.row "
+                f"WHERE d.decision = '{decision}' AND d.reason <> 'consent'",
+                parameters or None,
+            )
         adopted: int = self.store.fetch("SELECT count(*) FROM state.journal")[0][0]
         merge(self.store)
         return adopted
@@ -182,6 +204,17 @@ class Stage:
         self._connection.execute(
             "DELETE FROM state.snapshot WHERE key IN "
             "(SELECT key FROM decisions WHERE decision = 'suppressed' AND is_known)"
+        )
+
+    def reached(self, now: int) -> int | None:
+        """How far the cursor may move, in milliseconds; None when nothing says so."""
+        found: int | None = self.store.fetch(statements("reached")[0], {"now": now})[0][0]
+        return found
+
+    def prune(self, before: int) -> None:
+        """Forget events that no later read will see again: state is bounded by the lookback."""
+        self._connection.execute(
+            "DELETE FROM state.snapshot WHERE cursor IS NULL OR cursor < ?", [before]
         )
 
     def sample(self, decision: str, limit: int) -> list[tuple[str, str]]:

@@ -4,13 +4,15 @@ CREATE TABLE state.meta (name VARCHAR, value VARCHAR);
 
 -- One line a key. `fingerprint` is quick and depends on the DuckDB that made it (meta
 -- 'fingerprint_engine'); `stable` is a hash of the payload's bytes and outlives upgrades.
--- A key that was soft-deleted because its row left, or lost consent, has neither.
+-- A key that was soft-deleted because its row left, or lost consent, has neither. `digests` are 16
+-- bits of each field, the first being of their names: they tell a plan which fields changed.
 CREATE TABLE state.snapshot (
   key VARCHAR,
   fingerprint UBIGINT,
   stable UBIGINT,
   deleted BOOLEAN,
   cursor BIGINT,
+  digests USMALLINT[],
   payload VARCHAR
 );
 
@@ -21,6 +23,7 @@ CREATE TABLE state.journal (
   fingerprint UBIGINT,
   stable UBIGINT,
   cursor BIGINT,
+  digests USMALLINT[],
   payload VARCHAR
 );
 

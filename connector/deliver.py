@@ -1,0 +1,71 @@
+"""The last stretch of the road: changes go out, outcomes come back and are journalled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from connector.control.store import ControlStore
+from connector.destination.target import Target
+from connector.destination.work import (
+    Delivery,
+    Operation,
+    Progress,
+    Settlement,
+    Slices,
+    WorkBatch,
+)
+from connector.destination.writer import Writer
+from connector.snapshot.changes import ChangeBatch, Changes, Refused
+from connector.stop import Stop
+
+
+def deliver(
+    changes: Changes,
+    target: Target,
+    control: ControlStore,
+    run_id: str,
+    *,
+    stop: Stop,
+    progress: Callable[[Progress], None] | None = None,
+) -> Delivery:
+    """Send changes and journal what becomes of each row.
+
+    Raises:
+        DestinationError: the target would refuse every row.
+        StateError: what was acknowledged could not be journalled; it is sent again next time.
+    """
+
+    def settle(settlement: Settlement) -> None:
+        erased = changes.erased(settlement.acknowledged)
+        if erased:
+            # First the list, then the journal: killed in between, the key is still deleted again.
+            hashed = [control.hasher()(uid) for uid in erased]
+            control.suppress(hashed, rule="sync", run_id=run_id)
+        refused = [
+            Refused(item.sequence, item.status, item.code, item.message, item.field)
+            for item in settlement.rejected
+        ]
+        changes.settle(settlement.acknowledged, refused)
+
+    batches = (work_batch(change) for change in changes.batches())
+    return Writer(target).deliver(batches, settle, stop=stop, progress=progress)
+
+
+def work_batch(change: ChangeBatch) -> WorkBatch:
+    """A batch of changes as the writer takes it: the same Arrow buffers, nothing copied."""
+    return WorkBatch(
+        operation=Operation(change.decision),
+        first=change.first,
+        keys=_slices(change.rows.column("key")),
+        payloads=_slices(change.rows.column("payload")),
+    )
+
+
+def _slices(column: pa.Array) -> Slices:
+    _, offsets, data = column.buffers()
+    raw = memoryview(offsets).cast("B")
+    view = raw.cast("q") if pa.types.is_large_string(column.type) else raw.cast("i")
+    window = view[column.offset : column.offset + len(column) + 1]
+    return Slices(memoryview(data if data is not None else b"").cast("B"), window)

@@ -1,0 +1,122 @@
+"""What a sync would do, down to the fields, before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Sequence
+
+from connector.control.store import ControlStore
+from connector.destination.target import Target
+from connector.errors import ConnectorError, GuardTripped, Locked, UsageError
+from connector.mapping.mapping import Mapping
+from connector.mapping.rules import Kind
+from connector.prepare import Bound, Compared, bind, compare
+from connector.project import Project
+from connector.report import (
+    MAX_SAMPLES,
+    ChangeSample,
+    Forecast,
+    MappingReport,
+    RejectSample,
+    RunReport,
+    Status,
+)
+from connector.snapshot import peek
+from connector.snapshot.stage import SENT
+from connector.snapshot.store import StatePaths, open_store
+from connector.sync import SyncOptions, count, guard
+
+SAMPLES = 5
+"""How many changes of each operation a plan shows."""
+
+
+def plan(
+    project: Project,
+    mappings: Sequence[Mapping],
+    *,
+    target: Target,
+    options: SyncOptions = SyncOptions(),
+) -> RunReport:
+    """Read, compare, and say what a sync would send; neither the target nor the state changes.
+
+    Raises:
+        UsageError: a kind that is not synced.
+        StateError: the control store cannot be used.
+    """
+    for mapping in mappings:
+        if mapping.kind is Kind.RECOMMENDATIONS:
+            raise UsageError(
+                f"{mapping.name!r} asks for recommendations; it is not synced",
+                hint="leave it out with `--exclude`",
+            )
+    control = ControlStore(project.state_path / target.name, target.name, project.control_url)
+    report = RunReport("plan", secrets.token_hex(8), target.name)
+    try:
+        for mapping in mappings:
+            report.mappings.append(_plan_one(project, mapping, target, control, options))
+    finally:
+        control.close()
+    return report
+
+
+def _plan_one(
+    project: Project,
+    mapping: Mapping,
+    target: Target,
+    control: ControlStore,
+    options: SyncOptions,
+) -> MappingReport:
+    report = MappingReport(mapping.name, str(mapping.kind))
+    began = time.monotonic()
+    paths = StatePaths(project.state_path / target.name, mapping.name)
+    try:
+        with bind(project, mapping) as bound, open_store(paths, keep=False) as store:
+            compared = compare(bound, store, control, refresh=options.full_refresh)
+            count(report, compared)
+            _look(report, bound, compared, target)
+            guard(mapping, compared, options)
+    except GuardTripped as error:
+        report.status, report.error, report.hint = Status.BLOCKED, error.message, error.hint
+    except Locked as error:
+        report.status, report.error, report.hint = Status.LOCKED, error.message, error.hint
+    except ConnectorError as error:
+        report.status, report.error, report.hint = Status.FAILED, error.message, error.hint
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _look(report: MappingReport, bound: Bound, compared: Compared, target: Target) -> None:
+    stage, chain = compared.stage, compared.chain
+    violations = [(v.code, v.field, v.message) for v in chain.violations]
+    report.rejects = [RejectSample(*row) for row in stage.sample_rejected(violations, MAX_SAMPLES)]
+    few = chain.payloads("rowid IN (SELECT row FROM few)")
+    for decision in SENT:
+        if not report.changes[decision].planned:
+            continue
+        report.samples += [
+            ChangeSample(item.key, item.decision, item.reason, item.fields, item.before, item.after)
+            for item in peek.peek(
+                stage, few, compared.parameters, chain.digested, decision=decision, limit=SAMPLES
+            )
+        ]
+    if compared.decided.count("upsert", "changed"):
+        changed = chain.payloads("rowid IN (SELECT row FROM decisions WHERE reason = 'changed')")
+        report.changed_fields = peek.changed_fields(
+            stage, changed, compared.parameters, chain.digested
+        )
+    report.forecast = _forecast(report, compared, target)
+
+
+def _forecast(report: MappingReport, compared: Compared, target: Target) -> Forecast:
+    events = report.changes["event"].planned
+    requests = report.planned - events
+    if events:
+        size = peek.payload_bytes(compared.stage, compared.payloads("event"), compared.parameters)
+        requests += max(
+            math.ceil(events / target.events_per_request),
+            math.ceil(events * (size + 1) / target.bytes_per_request),
+        )
+    limit = target.rate_limit
+    return Forecast(requests, requests / limit.requests_per_second if limit else None)

@@ -1,0 +1,224 @@
+"""The first stretch of the road: open the source, bind the mapping to it, stage and compare."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from connector.control.hashing import padded
+from connector.control.store import ControlStore
+from connector.errors import ConfigError, Problem, SourceError
+from connector.mapping.chain import Chain
+from connector.mapping.compile import Compiled, compile_mapping
+from connector.mapping.mapping import Mapping, Pii
+from connector.mapping.rules import Kind
+from connector.project import Project
+from connector.snapshot.stage import Decided, Rules, Stage, Suppressions
+from connector.snapshot.store import Store
+from connector.source.base import Relation, Source, Window
+from connector.source.open import open_source
+from connector.sql import literal
+
+PII_KEY = "CONNECTOR_PII_KEY"
+"""The environment variable with the key of `pii: hash`."""
+
+_ROW_ERRORS = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)
+"""What an expression raises over a value it cannot take: a matter of one row."""
+
+EPOCH = datetime(1970, 1, 1)
+"""Naive UTC, as times are throughout the road."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A mapping bound to its open source."""
+
+    mapping: Mapping
+    source: Source
+    compiled: Compiled
+
+    def relation(self, window: Window | None = None) -> Relation:
+        """What to read: only the columns that are used."""
+        mapping = self.mapping
+        return Relation(
+            table=mapping.table,
+            query=mapping.query,
+            where=mapping.where,
+            columns=self.compiled.columns or None,
+            window=window,
+        )
+
+    def parameters(self) -> dict[str, Any]:
+        """What the compiled SQL needs bound.
+
+        Raises:
+            ConfigError: the key of `pii: hash` is not set.
+        """
+        if not self.compiled.uses_pii_key:
+            return {}
+        key = os.environ.get(PII_KEY, "")
+        if not key:
+            hashed = next(field for field in self.mapping.fields if field.pii is Pii.HASH)
+            raise ConfigError(
+                [
+                    Problem(
+                        hashed.place,
+                        f"`pii: hash` needs the environment variable {PII_KEY}",
+                        "set it to a long random text, and keep it: another key is another hash",
+                    )
+                ]
+            )
+        inner, outer = padded(key.encode())
+        return {"pii_inner": inner, "pii_outer": outer}
+
+
+@contextmanager
+def bind(project: Project, mapping: Mapping) -> Iterator[Bound]:
+    """Open the source of a mapping and compile the mapping against it.
+
+    Raises:
+        ConfigError: the mapping does not fit the source.
+        SourceError: the source cannot be read.
+    """
+    source = open_source(project.source(mapping.source))
+    try:
+        whole = Relation(table=mapping.table, query=mapping.query, where=mapping.where)
+        columns = source.schema(whole)
+        compiled = compile_mapping(mapping, columns, timezone=source.timezone)
+        yield Bound(mapping, source, compiled)
+    finally:
+        source.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A read, staged and compared: what is to be done, and the SQL to do it with."""
+
+    stage: Stage
+    rules: Rules
+    decided: Decided
+    chain: Chain
+    parameters: dict[str, Any]
+
+    def payloads(self, decision: str) -> str:
+        """The payloads query for rows with one decision."""
+        chosen = f"decision = {literal(decision)}"
+        return self.chain.payloads(f"rowid IN (SELECT row FROM decisions WHERE {chosen})")  # noqa: S608 - quoted
+
+
+def compare(
+    bound: Bound, store: Store, control: ControlStore, *, refresh: bool = False
+) -> Compared:
+    """Read the source, stage it and compare it with the snapshot; nothing is sent or changed.
+
+    Raises:
+        ConfigError: a field would change its type.
+        SourceError: the source cannot be read.
+    """
+    mapping = bound.mapping
+    if not refresh:
+        check_types(bound, store)
+    parameters = bound.parameters()
+    window = None if refresh else next_window(mapping, store)
+    stage = Stage(store)
+    _load(bound, stage, window)
+    chain = bound.compiled.chain
+    try:
+        stage.scan(chain.scan(), parameters)
+    except _ROW_ERRORS:
+        # Some row breaks an expression: with every expression inside TRY it costs that row only.
+        chain = bound.compiled.guarded
+        stage.scan(chain.scan(), parameters)
+    stage.restamp(duckdb.__version__, chain.payloads("true"), parameters)
+    rules = Rules(
+        events=mapping.kind is Kind.EVENTS,
+        missing="keep" if mapping.kind is Kind.EVENTS else str(mapping.deletes.missing),
+        version=bound.compiled.version,
+        complete=window is None,
+        refresh=refresh,
+        window_start=_milliseconds(window.start) if window and window.start else None,
+    )
+    hasher = control.hasher()
+    suppressions = Suppressions(hasher.inner, hasher.outer, control.suppressed())
+    decided = stage.decide(rules, suppressions)
+    return Compared(stage, rules, decided, chain, parameters)
+
+
+def _load(bound: Bound, stage: Stage, window: Window | None) -> None:
+    try:
+        with bound.source.read(bound.relation(window)) as reader:
+            stage.load(reader)
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        raise SourceError(
+            f"source {bound.source.name!r}: reading {bound.relation()} failed: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+def check_types(bound: Bound, store: Store) -> None:
+    """Stop a field whose type changed: the platform fixed it at first ingest.
+
+    Raises:
+        ConfigError: at the field, with both types.
+    """
+    before = json.loads(store.meta("types") or "{}")
+    places = {field.name: field.place for field in bound.mapping.fields}
+    problems = [
+        Problem(
+            places.get(name, bound.mapping.place),
+            f"{name!r} was sent as {before[name]} and would now be {type_}; the platform fixed its "
+            "type when it first arrived",
+            "cast it back, or rename the field; once it is remapped on the platform: "
+            "`connector sync --full-refresh`",
+        )
+        for name, type_ in bound.compiled.types.items()
+        if name in before and before[name] != type_
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def next_window(mapping: Mapping, store: Store) -> Window | None:
+    """What an incremental read reads: from the watermark less the lookback; None reads all."""
+    watermark = store.meta("watermark")
+    if mapping.cursor is None or watermark is None:
+        return None
+    start = EPOCH + timedelta(milliseconds=int(watermark)) - mapping.lookback
+    return Window(mapping.cursor, start)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round((moment - EPOCH) / timedelta(milliseconds=1))
+
+
+def remember_read(bound: Bound, compared: Compared, started: datetime) -> None:
+    """Note what the next sync has to know: types, row count, and how far the cursor came."""
+    store = compared.stage.store
+    store.remember(
+        types=json.dumps({name: str(type_) for name, type_ in bound.compiled.types.items()}),
+        rows=str(compared.decided.source) if compared.rules.complete else store.meta("rows"),
+    )
+    if bound.mapping.cursor is None:
+        return
+    before = int(store.meta("watermark") or 0)
+    reached = compared.stage.reached(_milliseconds(started))
+    if reached is None:
+        return
+    watermark = max(before, reached)
+    lookback = round(bound.mapping.lookback / timedelta(milliseconds=1))
+    compared.stage.prune(watermark - lookback)
+    store.remember(watermark=str(watermark))
+
+
+def utc_now() -> datetime:
+    """The current time, naive UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,196 @@
+"""What a command did, as plain values and as the JSON that scripts build on (schema_version 1)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+OPERATIONS = ("upsert", "soft_delete", "hard_delete", "event")
+
+MAX_SAMPLES = 100
+"""How many rejects a report shows."""
+
+
+class Status(StrEnum):
+    """How a mapping fared."""
+
+    DONE = "done"
+    INCOMPLETE = "incomplete"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    LOCKED = "locked"
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of the source that were not sent, and how many there were in all."""
+
+    source: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    suppressed: int = 0
+    skipped: int = 0
+
+
+@dataclass(slots=True)
+class Operation:
+    """Changes of one kind; `reasons` says why they were planned."""
+
+    planned: int = 0
+    acknowledged: int = 0
+    rejected: int = 0
+    pending: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Http:
+    """What it took on the wire."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RejectSample:
+    """One rejected row; its key is null where that is what is wrong."""
+
+    key: str | None
+    code: str
+    field: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What sending would take: requests, and seconds at the quota (None without one)."""
+
+    requests: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSample:
+    """One row that would be sent, and why; `fields` are those that changed, where known.
+
+    `before` and `after` are there when the snapshot keeps payloads.
+    """
+
+    key: str
+    operation: str
+    reason: str
+    fields: tuple[str, ...] = ()
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class MappingReport:
+    """How one mapping fared in one run."""
+
+    name: str
+    kind: str
+    status: Status = Status.DONE
+    rows: Rows = field(default_factory=Rows)
+    changes: dict[str, Operation] = field(
+        default_factory=lambda: {name: Operation() for name in OPERATIONS}
+    )
+    rejects: list[RejectSample] = field(default_factory=list)
+    http: Http = field(default_factory=Http)
+    seconds: float = 0.0
+    error: str | None = None
+    hint: str | None = None
+    too_many_rejects: bool = False
+    forecast: Forecast | None = None
+    samples: list[ChangeSample] = field(default_factory=list)
+    changed_fields: dict[str, int] = field(default_factory=dict)
+    adopted: int = 0
+
+    @property
+    def pending(self) -> int:
+        """Changes that were planned and are neither acknowledged nor rejected."""
+        return sum(operation.pending for operation in self.changes.values())
+
+    @property
+    def planned(self) -> int:
+        """Changes in all."""
+        return sum(operation.planned for operation in self.changes.values())
+
+    @property
+    def rejected(self) -> int:
+        """Rows refused, before sending or by the API."""
+        by_api = sum(operation.rejected for operation in self.changes.values())
+        return self.rows.rejected + by_api
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a run of this mapping alone (DESIGN section 5)."""
+        by_status = {Status.FAILED: 1, Status.LOCKED: 6, Status.BLOCKED: 5, Status.INCOMPLETE: 4}
+        return by_status.get(self.status, 3 if self.too_many_rejects else 0)
+
+    def to_json(self, *, plan: bool = False) -> dict[str, Any]:
+        """The mapping's part of the report."""
+        document: dict[str, Any] = {
+            "name": self.name,
+            "kind": self.kind,
+            "status": str(self.status),
+            "rows": asdict(self.rows),
+            "changes": {
+                name: _operation(operation, plan=plan) for name, operation in self.changes.items()
+            },
+            "rejects": [asdict(sample) for sample in self.rejects[:MAX_SAMPLES]],
+            "http": asdict(self.http),
+            "seconds": round(self.seconds, 3),
+            "error": self.error,
+        }
+        if plan:
+            document["forecast"] = asdict(self.forecast) if self.forecast else None
+            document["changed_fields"] = self.changed_fields
+            document["samples"] = [asdict(sample) for sample in self.samples]
+        if self.adopted:
+            document["adopted"] = self.adopted
+        return document
+
+
+def _operation(operation: Operation, *, plan: bool) -> dict[str, Any]:
+    if plan:
+        return {"planned": operation.planned, "reasons": operation.reasons}
+    document = asdict(operation)
+    del document["reasons"]
+    return document
+
+
+_EXIT_ORDER = (1, 6, 5, 4, 3)
+"""With several mappings, the first of these that applies."""
+
+
+@dataclass(slots=True)
+class RunReport:
+    """How a run over several mappings went."""
+
+    command: str
+    run_id: str
+    target: str
+    mappings: list[MappingReport] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """The run's exit code (DESIGN section 5)."""
+        codes = {mapping.exit_code for mapping in self.mappings}
+        return next((code for code in _EXIT_ORDER if code in codes), 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole report as one JSON document."""
+        plan = self.command == "plan"
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": self.command,
+            "run_id": self.run_id,
+            "target": self.target,
+            "exit_code": self.exit_code,
+            "mappings": [mapping.to_json(plan=plan) for mapping in self.mappings],
+        }
