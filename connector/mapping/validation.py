@@ -77,7 +77,8 @@ def read_model(
         for detail in details:
             at = _path(document, path, detail["loc"])
             opaque = isinstance(_get(rest, at[len(path) :]), Opaque)
-            if attempt == 0 and not opaque:  # later ones only follow from what was taken out
+            known = detail["type"] == "missing" and (*at, detail["loc"][-1]) in document.spots
+            if attempt == 0 and not opaque and not known:  # later ones only follow from these
                 problems.append(_translate(detail, model, document, rest, path, at))
         for detail in details:
             _take_out(rest, detail, _path(document, path, detail["loc"])[len(path) :], stand_ins)
