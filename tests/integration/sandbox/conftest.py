@@ -62,6 +62,12 @@ class Caller:
 
 
 @pytest.fixture
+def calling() -> Callable[[Handle], Caller]:
+    """Turns the handle of a running sandbox into its caller."""
+    return Caller
+
+
+@pytest.fixture
 def start() -> Iterator[Callable[..., Caller]]:
     """Start a sandbox with the given settings; it stops with the test."""
     with ExitStack() as stack:

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import resource
 import sqlite3
 import stat
 import threading
@@ -103,6 +104,22 @@ def test_a_write_that_fails_is_answered_500_and_can_be_repeated(tmp_path, start,
     assert api.handle.counts()["users"] == 1
     assert api.user(uid="u", colour=1).status == 200
     assert api.user(uid="u", size=1).status == 422
+
+
+def test_a_full_disk_is_answered_500_and_never_acknowledged(tmp_path, calling):
+    database = tmp_path / "sandbox.sqlite"
+    with spawn(Settings(database=database)) as process:
+        api = calling(process)
+        assert api.user(uid="before").status == 200
+        log = database.with_name("sandbox.sqlite-wal")
+        _, hard = resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE)
+        full = (log.stat().st_size, hard)
+        resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, full)
+        assert {api.user(uid=f"u{n}").status for n in range(5)} == {500}
+        assert process.counts()["users"] == 1
+        resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        assert api.user(uid="u1").status == 200
+        assert [user["uid"] for user in process.users()] == ["before", "u1"]
 
 
 def test_a_file_that_is_no_sandbox_is_left_alone(tmp_path):
