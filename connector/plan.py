@@ -26,7 +26,7 @@ from connector.report import (
 from connector.snapshot import peek
 from connector.snapshot.stage import SENT
 from connector.snapshot.store import StatePaths, open_store
-from connector.sync import SyncOptions, count, guard
+from connector.sync import DEFAULTS, SyncOptions, count, guard
 
 SAMPLES = 5
 """How many changes of each operation a plan shows."""
@@ -37,7 +37,7 @@ def plan(
     mappings: Sequence[Mapping],
     *,
     target: Target,
-    options: SyncOptions = SyncOptions(),
+    options: SyncOptions = DEFAULTS,
 ) -> RunReport:
     """Read, compare, and say what a sync would send; neither the target nor the state changes.
 

@@ -49,6 +49,9 @@ class SyncOptions:
     limit: int | None = None
 
 
+DEFAULTS = SyncOptions()
+
+
 class Observer(Protocol):
     """Who watches a run: a progress bar, a log, Dagster."""
 
@@ -101,7 +104,7 @@ def sync(
     mappings: Sequence[Mapping],
     *,
     target: Target,
-    options: SyncOptions = SyncOptions(),
+    options: SyncOptions = DEFAULTS,
     stop: Stop | None = None,
     observer: Observer | None = None,
 ) -> RunReport:

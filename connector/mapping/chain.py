@@ -192,7 +192,8 @@ class Chain:
         fields whether it merges an upsert or replaces by it.
         """
         bare = "to_json({'uid': key, 'is_deleted': true})"
-        return f"coalesce(json_merge_patch(kept, '{{\"is_deleted\":true}}'), {bare})::VARCHAR"
+        whole = """json_merge_patch(kept, '{"is_deleted":true}')"""
+        return f"CASE WHEN kept IS NULL THEN {bare} ELSE {whole} END::VARCHAR"
 
     def _encoded(self) -> str:
         return _select(

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -208,17 +209,11 @@ class Changes:
         rows = change.rows.select(["key", "fingerprint", "cursor"]).take(pa.array(positions))
         for row, position in zip(rows.to_pylist(), positions, strict=True):
             item = by_position[position + change.first]
-            self._refuse_one(row["key"], row["fingerprint"], row["cursor"], item, now)
+            self._refuse_one(change.decision, row, item, now)
         self.rejected[change.decision] += len(positions)
 
-    def _refuse_one(
-        self,
-        key: str,
-        fingerprint: int | None,
-        cursor: int | None,
-        item: Refused,
-        now: datetime,
-    ) -> None:
+    def _refuse_one(self, decision: str, row: dict[str, Any], item: Refused, now: datetime) -> None:
+        key = row["key"]
         before = self._journal.execute(
             "SELECT attempts, first_seen FROM state.rejects WHERE origin = 'api' AND key = ?",
             [key],
@@ -229,7 +224,7 @@ class Changes:
             "INSERT INTO state.rejects VALUES ('api', ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, false)",
             [
                 key,
-                fingerprint,
+                row["fingerprint"],
                 self._version,
                 item.code,
                 item.field,
@@ -238,7 +233,7 @@ class Changes:
                 attempts + 1,
                 first_seen,
                 now,
-                cursor,
+                row["cursor"],
             ],
         )
 

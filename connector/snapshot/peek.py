@@ -84,7 +84,7 @@ def peek(
             reason=reason,
             fields=_differing(before, after, names),
             before=json.loads(kept) if kept else None,
-            after=json.loads(payload) if payload else None,
+            after=json.loads(payload) if payload and decision != "hard_delete" else None,
         )
         for key, reason, before, after, kept, payload in rows
     ]

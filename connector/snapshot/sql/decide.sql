@@ -3,10 +3,11 @@
 -- rejected, skipped, repeated (not to be sent). The verdicts are those of `connector.row`.
 CREATE TABLE decisions AS
 WITH held AS (
-  -- Refused by the API, and neither the row nor the mapping has changed since.
+  -- Refused by the API, and neither the row nor the mapping has changed since. An erasure that was
+  -- refused is tried every time.
   SELECT key, fingerprint
   FROM state.rejects
-  WHERE origin = 'api' AND mapping = $mapping AND NOT retry
+  WHERE origin = 'api' AND mapping = $mapping AND NOT retry AND operation <> 'hard_delete'
 ),
 judged AS (
   SELECT
@@ -27,7 +28,7 @@ judged AS (
       WHEN $refresh THEN 'refreshed'
     END AS difference,
     CASE
-      WHEN r.row IS NULL THEN 'gone'
+      WHEN r.row IS NULL THEN CASE WHEN h.key IS NULL THEN 'gone' END
       WHEN r.key IS NULL THEN 'rejected'
       WHEN d.first_erased = r.row THEN 'erase'
       WHEN d.first_erased IS NOT NULL THEN 'repeated'
@@ -44,7 +45,8 @@ judged AS (
   FROM scanned AS r
   FULL JOIN state.snapshot AS s ON s.key = r.key
   LEFT JOIN duplicates AS d ON d.key = r.key
-  LEFT JOIN held AS h ON h.key = r.key AND h.fingerprint = r.fingerprint
+  LEFT JOIN held AS h
+    ON h.key = coalesce(r.key, s.key) AND h.fingerprint IS NOT DISTINCT FROM r.fingerprint
 ),
 decided AS (
   SELECT

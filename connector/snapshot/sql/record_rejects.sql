@@ -21,7 +21,7 @@ WHERE origin = 'source' AND ($window_start IS NULL OR cursor >= $window_start);
 
 INSERT INTO state.rejects
 SELECT
-  'source', n.key, n.fingerprint, $mapping, n.code, n.field, n.message, NULL, n.row_count,
+  'source', NULL, n.key, n.fingerprint, $mapping, n.code, n.field, n.message, NULL, n.row_count,
   coalesce(b.attempts, 0) + 1, coalesce(b.first_seen, $now), $now, n.cursor, false
 FROM refused AS n
 LEFT JOIN before AS b
@@ -32,6 +32,8 @@ LEFT JOIN before AS b
 
 -- What the API refused is of no interest once the row is gone.
 DELETE FROM state.rejects
-WHERE origin = 'api' AND $complete AND key NOT IN (SELECT key FROM scanned WHERE key IS NOT NULL);
+WHERE origin = 'api' AND $complete
+  AND NOT EXISTS (FROM scanned WHERE scanned.key = rejects.key)
+  AND NOT EXISTS (FROM state.snapshot WHERE snapshot.key = rejects.key);
 
 COMMIT;

@@ -32,6 +32,7 @@ CREATE TABLE state.journal (
 -- attempt although nothing changed.
 CREATE TABLE state.rejects (
   origin VARCHAR,
+  operation VARCHAR,
   key VARCHAR,
   fingerprint UBIGINT,
   mapping VARCHAR,
