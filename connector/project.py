@@ -287,10 +287,12 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"there are {', '.join(known)}" if known else "there are none"
 
 
-_SECRET = re.compile(
-    r"""(?P<before>\b(?:api_key|proxy|control_url|password|token|secret)["']?\s*:\s*|://)"""
-    r"""(?P<value>"[^"]*"?|'[^']*'?|(?<=://)[^/\s"'@]*(?=@)|(?<!://)[^\s,}#]+)"""
+_SECRETS = frozenset({"api_key", "proxy", "control_url", "password", "token", "secret"})
+_SECRET_ENTRY = re.compile(
+    rf"""(?P<before>\b(?:{"|".join(sorted(_SECRETS))})["']?\s*:\s*)"""
+    r"""(?P<value>"[^"]*"?|'(?:[^']|'')*'?|\S.*?(?=,\s|\s*}|\s#|$))"""
 )
+_CREDENTIALS = re.compile(r"""(?P<before>://)(?P<value>[^/\s"'@]*)(?=@)""")
 _MAX_EXCERPT = 160
 
 
@@ -303,20 +305,30 @@ def excerpt(problem: Problem) -> str | None:
     if not place.line:
         return None
     try:
-        written = lines(place.file.read_text("utf-8", errors="replace"))
+        text = place.file.read_text("utf-8", errors="replace")
     except OSError:
         return None
-    if place.line > len(written):
+    written = lines(_without_secrets(place.file, text))
+    if place.line > len(written) or not written[place.line - 1].strip():
         return None
-    line = _SECRET.sub(_cover, written[place.line - 1])
-    if not line.strip():
-        return None
-    line = "".join(character if character.isprintable() else " " for character in line)
+    line = "".join(each if each.isprintable() else " " for each in written[place.line - 1])
     start = max(0, place.column - _MAX_EXCERPT // 2) if len(line) > _MAX_EXCERPT else 0
     return f"{line[start : start + _MAX_EXCERPT]}\n{' ' * (place.column - 1 - start)}^"
 
 
-def _cover(match: re.Match[str]) -> str:
-    value = match["value"]
-    covered = value if value.strip("\"'").startswith("${") else "*" * len(value)
-    return match["before"] + covered
+def _without_secrets(file: Path, text: str) -> str:
+    """The text of a file with every secret covered: found as YAML, which knows of values over
+    several lines, and as text, for a file that is no YAML."""
+    document, _ = read_document(file)
+    if document is not None and document.text == text:
+        for path, spot in document.spots.items():
+            start, end = spot.span
+            if path and path[-1] in _SECRETS and isinstance(document.get(path), str):
+                text = text[:start] + _covered(text[start:end]) + text[end:]
+    for pattern in (_SECRET_ENTRY, _CREDENTIALS):
+        text = pattern.sub(lambda match: match["before"] + _covered(match["value"]), text)
+    return text
+
+
+def _covered(value: str) -> str:
+    return value if value.strip("\"'").startswith("${") else re.sub(r"\S", "*", value)

@@ -128,13 +128,14 @@ def _table_xor_query(subject: Subject, path: KeyPath) -> Iterator[Problem]:
 
 
 def _known_source(subject: Subject, path: KeyPath, name: str) -> Iterator[Problem]:
-    if subject.sources is None or path not in subject.document.spots:
+    written = subject.document.get(path)
+    if subject.sources is None or not isinstance(written, str):
         return
     if name not in subject.sources:
         meant = closest(name, subject.sources)
         known = ", ".join(sorted(subject.sources)) or "none"
         hint = f"did you mean '{meant}'?" if meant else f"its sources: {known}"
-        said = "this" if "${" in str(subject.document.get(path)) else f"'{name}'"
+        said = "this" if "${" in written else f"'{name}'"
         yield subject.at_value(path, f"{said} is no source of project.yaml", hint)
 
 

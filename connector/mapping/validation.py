@@ -77,8 +77,8 @@ def read_model(
         for detail in details:
             at = _path(document, path, detail["loc"])
             opaque = isinstance(_get(rest, at[len(path) :]), Opaque)
-            known = detail["type"] == "missing" and (*at, detail["loc"][-1]) in document.spots
-            if attempt == 0 and not opaque and not known:  # later ones only follow from these
+            empty = detail["type"] == "missing" and at[-1:] == detail["loc"][-1:]
+            if attempt == 0 and not opaque and not empty:  # later ones only follow from these
                 problems.append(_translate(detail, model, document, rest, path, at))
         for detail in details:
             _take_out(rest, detail, _path(document, path, detail["loc"])[len(path) :], stand_ins)
@@ -135,10 +135,12 @@ def _get(data: Any, path: KeyPath) -> Any:
 def _take_out(
     data: Any, detail: ErrorDetails, path: KeyPath, stand_ins: dict[str, Any] | None
 ) -> None:
-    missing = detail["loc"][-1] if detail["type"] == "missing" else None
-    if missing is not None and not path and stand_ins and missing in stand_ins:
-        data[missing] = stand_ins[str(missing)]
-        return
+    if detail["type"] == "missing":
+        missing = str(detail["loc"][-1])
+        path = path[:-1] if path[-1:] == (missing,) else path
+        if not path and stand_ins and missing in stand_ins:
+            data[missing] = stand_ins[missing]
+            return
     while path and not path_exists(_get(data, path[:-1]), path[-1]):
         path = path[:-1]
     if path:
