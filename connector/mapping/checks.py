@@ -168,12 +168,18 @@ def _field_type(kind: Kind, field: Field) -> Iterator[Problem]:
     elif field.type and field.type not in rules.ALLOWED_TYPES[kind]:
         message = f"'{field.name}' is an object, which only events may hold"
         yield Problem(field.place, message, "map what is in it as fields of their own")
-    elif field.pii is Pii.HASH and (field.type or required or FieldType.STRING) not in _HASHED:
-        yield Problem(field.place, f"'{field.name}' cannot be hashed: a hash is text")
+    elif field.pii in _AS_TEXT and (field.type or required or FieldType.STRING) not in _HASHED:
+        message = f"'{field.name}' is of type {field.type or required}, and what {field.pii} sends"
+        yield Problem(field.place, f"{message} is text", "declare `type: string`")
+    elif field.pii is Pii.REDACT and field.name in _KEYS:
+        message = f"'{field.name}' cannot be redacted: it would be the same for every row"
+        yield Problem(field.place, message, "`pii: hash` keeps them apart")
     elif isinstance(field.value, Constant):
         yield from _constant(field, field.value, field.type or required)
 
 
+_AS_TEXT = (Pii.HASH, Pii.REDACT)
+_KEYS = frozenset({rules.USER_KEY, rules.EVENT_KEY, *rules.IDENTITIES, "user_id", "session_id"})
 _HASHED = (FieldType.STRING, FieldType.RELATION)
 _TEXTS = (FieldType.STRING, FieldType.RELATION, FieldType.TIME)
 

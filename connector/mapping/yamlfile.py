@@ -290,7 +290,15 @@ class _Reader:
         if _NO_CHARACTER.search(text):
             self._problem(place, "an escape that is no character")
             return Opaque()
-        return text if event.style else plain_scalar(text)
+        if event.style:
+            return text
+        if text.count("'") % 2 and self._rest_of_line(event).count("'") % 2:
+            hint = "the value ends before ' #': put all of it in quotes"
+            self._problem(place, "a '#' within quotes begins a comment here", hint)
+        return plain_scalar(text)
+
+    def _rest_of_line(self, event: ScalarEvent) -> str:
+        return lines(self.text[_span(event)[1] :])[0]
 
     def _place(self, event: Event) -> Place:
         mark: Any = event.start_mark

@@ -76,7 +76,11 @@ PII = "add `pii: hash`, `pii: redact` or `pii: allow`"
         ("users", "email, pii: hash", "email, pii: encrypt", [
             "m.yaml:14:34: 'pii' must be hash, redact or allow, not 'encrypt'"]),
         ("users", "email, pii: hash", "email, pii: hash, type: number", [
-            "m.yaml:14:3: 'email_hash' cannot be hashed: a hash is text"]),
+            "m.yaml:14:3: 'email_hash' is of type number, and what hash sends is text;"
+            " declare `type: string`"]),
+        ("users", "uid: user_id", "uid: {expr: email, pii: redact}", [
+            "m.yaml:8:3: 'uid' cannot be redacted: it would be the same for every row;"
+            " `pii: hash` keeps them apart"]),
         ("users", "value: gold", "value: gold, pii: hash", [
             "m.yaml:15:17: 'plan' is a constant, which needs no `pii:`"]),
         ("users", "value: gold", "value: gold, type: number", [

@@ -135,6 +135,7 @@ def test_what_does_not_exist_stands_where_it_would(file: Path) -> None:
         ("a: %b\n", "f.yaml:1:4: a value cannot begin with '%'"),
         ('a: "\\0"\n', "f.yaml:1:4: an escape that is no character"),
         ("a: b\x07\n", "f.yaml:1:5: the unprintable character U+0007 stands here"),
+        ("a: note = 'x #1' and b\n", "f.yaml:1:4: a '#' within quotes begins a comment here"),
         ("[" * 5000, "f.yaml:1:34: this is nested deeper than 32 levels"),
         ("a: " + "{a: " * 5000, "f.yaml:1:132: this is nested deeper than 32 levels"),
     ],
@@ -166,6 +167,10 @@ def test_bytes_that_are_no_yaml_are_explained(file: Path, content: bytes, compla
     found, problems = read(file, content)
     assert found is None
     assert str(problems[0]).startswith(complaint)
+
+
+def test_an_apostrophe_before_a_comment_is_just_that(file: Path) -> None:
+    assert document(file, "a: the user's name # as text\n").data == {"a": "the user's name"}
 
 
 def test_several_refusals_of_one_file_are_shown_at_once(file: Path) -> None:
