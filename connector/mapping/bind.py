@@ -82,6 +82,11 @@ class Binder:
         """Bind an expression, or spell a constant; None when it has a problem."""
         if isinstance(given, Constant):
             return Value(*self._constant(given))
+        named = self._columns.get(given.sql.strip().lower())
+        if named is not None:
+            # A column's plain name means the column, though it be a reserved word or hold spaces.
+            self._used.add(named)
+            return self._bind(identifier(named), given.place)
         try:
             parsed = self._parser.parse(given.sql)
         except ExpressionError as error:
