@@ -44,6 +44,8 @@ class Journal:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), self._seconds)
             await self._flush()
+        # The end may have been called for while a settlement was under way.
+        await self._flush()
 
     async def _flush(self) -> None:
         if not self.acknowledged and not self.rejected:
