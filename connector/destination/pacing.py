@@ -162,6 +162,7 @@ class LocalPacer:
         self._throttled_at = now
         self._budget.failed(THROTTLED_COST)
         self._quota.refused(now)
+        self._circuit.failed(now)
         self._trouble(now, attempt)
         self._obey(now, attempt.result)
 
@@ -169,7 +170,7 @@ class LocalPacer:
         self._budget.failed(TRANSIENT_COST)
         if not self._circuit.open:
             self._concurrency.failed(now)
-            self._circuit.failed(now)
+        self._circuit.failed(now)
         self._trouble(now, attempt)
         self._obey(now, attempt.result)
 

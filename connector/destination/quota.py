@@ -19,9 +19,13 @@ JITTER = 0.05
 """Seconds by which arrivals may bunch; that much of the rate is kept back from the burst."""
 LATENESS = 0.005
 """Seconds an event loop's timers may be late without the time being lost."""
-FALL = 0.9
-PLATEAU = 8.0
-"""Seconds after a fall until the rate is back where it was too much."""
+BELOW = 0.97
+"""The plateau, as a share of the rate that was too much: a burst had hidden by how much it was."""
+FALL = 0.93
+"""The rate after a fall, as a share of the plateau."""
+PLATEAU_SECONDS = 8.0
+"""From a fall until the plateau is reached; as long again, and the rate is well above it."""
+SLOWEST = 0.1
 LEARNING = 3.0
 """Growth factor a second while nothing but a first, poor estimate is known."""
 WINDOW = 1.0
@@ -42,7 +46,7 @@ class Quota:
         self.rate = self._ceiling
         self._due = 0.0
         self._learning = not self._configured
-        self._too_much = self._ceiling
+        self._plateau = self._ceiling
         self._fell = -math.inf
         self._accepted = _Window()
         self._refused = _Window()
@@ -85,14 +89,16 @@ class Quota:
             self._due = now
             return
         self._learning = False
-        self._too_much = min(self.rate, measured) if measured > 0 else self.rate
-        self.rate = max(self._too_much * FALL, 0.1)
+        if measured == 0:
+            self._learning, measured = True, self.rate / 2
+        self._plateau = max(SLOWEST, min(self.rate, measured) * BELOW)
+        self.rate = max(SLOWEST, self._plateau * FALL)
 
     def announced(self, rate: float) -> None:
         """The API told its rate: no reason to find it out the hard way."""
         if not self._configured and self.free:
             self.rate = rate * MARGIN
-            self._too_much = self.rate
+            self._plateau = self.rate
             self._learning = False
 
     def tick(self, now: float, seconds: float) -> None:
@@ -104,8 +110,8 @@ class Quota:
         if self._learning:
             grown = self.rate * LEARNING**seconds
         else:
-            curve = (now - self._fell) / PLATEAU - 1.0
-            grown = max(self.rate, self._too_much * (1.0 + (1.0 - FALL) * curve**3))
+            curve = (now - self._fell) / PLATEAU_SECONDS - 1.0
+            grown = max(self.rate, self._plateau * (1.0 + (1.0 - FALL) * curve**3))
         self.rate = min(grown, self._ceiling)
 
 
