@@ -29,7 +29,7 @@ bench: $(VENV)/ready ## speed as ratios against named baselines
 	@$(BIN)/python -m benchmarks
 
 lock: ## renew requirements.lock (needs uv)
-	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	  --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 clean: ## remove the virtual environment and caches
