@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from connector.cli.options import Command
 from connector.errors import ConnectorError, UsageError
-from connector.sandbox import (
-    Faults,
-    NotASandboxFile,
-    Quota,
-    Settings,
-    address,
-    is_loopback,
-    listen,
-    serve,
-)
+
+if TYPE_CHECKING:
+    from connector.sandbox import Settings
 
 FAULT_HELP = (
     "Faults as name=rate, joined by commas: e503=0.05, reset, reset_after, hang, hang_after, "
@@ -26,7 +20,7 @@ FAULT_HELP = (
 )
 
 
-@click.command("sandbox")
+@click.command("sandbox", cls=Command)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8787, show_default=True, help="Port to listen on; 0 for any.")
 @click.option(
@@ -72,6 +66,8 @@ def sandbox(**options: Any) -> None:
 
     The page at /_sandbox/ shows what arrived. Stop it with Ctrl-C; what arrived is kept.
     """
+    from connector.sandbox import NotASandboxFile, address, is_loopback, listen, serve
+
     settings = _settings(options)
     try:
         listening = listen(settings.host, settings.port)
@@ -87,6 +83,8 @@ def sandbox(**options: Any) -> None:
 
 
 def _settings(options: dict[str, Any]) -> Settings:
+    from connector.sandbox import Faults, Quota, Settings
+
     faults = ",".join(options["faults"])
     try:
         Faults.parse(faults, seed=0, hang_seconds=0)

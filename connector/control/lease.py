@@ -8,7 +8,8 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,27 @@ def lease(store: ControlStore, mapping: str) -> Iterator[None]:
         ended.set()
         renewer.join()
         mine.give_back()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A living process that syncs a mapping; `since` is naive UTC."""
+
+    process: int
+    host: str
+    since: datetime
+
+
+def holders(store: ControlStore) -> dict[str, Holder]:
+    """Who syncs which mapping now, by the mapping's name; leases of the dead are left out."""
+    with store.begin() as connection:
+        rows = connection.execute(select(leases).where(leases.c.target == store.target)).mappings()
+        held = [dict(row) for row in rows]
+    return {
+        row["mapping"]: Holder(row["process"], row["host"], row["taken_at"])
+        for row in held
+        if _alive(row)
+    }
 
 
 class _Mine:

@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from connector.snapshot.store import Store
+import duckdb
+
+from connector.errors import Locked, StateError
+from connector.snapshot.store import FORMAT, StatePaths, Store
+from connector.sql import literal
+
+
+@contextmanager
+def open_rejects(paths: StatePaths) -> Iterator[Store | None]:
+    """Open the state of a mapping to look at its rejects; None when there is none yet.
+
+    Nothing is written, nor is any folder made.
+
+    Raises:
+        Locked: a sync has it open.
+        StateError: it cannot be read, or is of a newer format.
+    """
+    if not paths.file.exists():
+        yield None
+        return
+    with duckdb.connect() as connection:
+        try:
+            connection.execute(f"ATTACH {literal(str(paths.file))} AS state (READ_ONLY)")
+        except duckdb.Error as error:
+            if "lock" in str(error):
+                raise Locked(
+                    f"{paths.mapping!r} is being synced by another process",
+                    hint="wait for it to end; `connector status` shows it",
+                ) from error
+            reason = str(error).splitlines()[0]
+            raise StateError(f"the state file {paths.file} cannot be opened: {reason}") from error
+        store = Store(paths, connection)
+        if int(store.meta("format") or 0) > FORMAT:
+            raise StateError(
+                f"the state file {paths.file} is of a newer format than this version knows",
+                hint="use the newer connector that wrote it",
+            )
+        yield store
 
 
 def sample_rejects(store: Store, limit: int) -> list[tuple[str | None, str, str | None, str]]:

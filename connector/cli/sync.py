@@ -1,0 +1,189 @@
+"""`connector sync`: bring the target in step with the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connector.cli.options import Command, json_option, selection
+from connector.cli.progress import watching
+from connector.cli.settings import Settings
+from connector.cli.stopping import until_stopped
+from connector.cli.words import bold, counted, duration, echo_json, table, tint
+
+if TYPE_CHECKING:
+    from connector.destination.target import Target
+    from connector.mapping.mapping import Mapping
+    from connector.project import Project
+    from connector.report import MappingReport, RunReport
+    from connector.stop import Stop
+    from connector.sync import SyncOptions
+
+
+@click.command("sync", cls=Command)
+@selection
+@click.option("--full-refresh", is_flag=True, help="Read and send everything again.")
+@click.option("--rebaseline", is_flag=True, help="Take what is there as sent, and send nothing.")
+@click.option(
+    "--allow-deletes",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Let at most so many deletes of a mapping through its guards.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Send at most so many rows of each mapping; the others stay pending.",
+)
+@json_option
+@click.pass_obj
+def sync(
+    settings: Settings,
+    /,
+    *,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Send what is new, changed or gone, and nothing else.
+
+    The first Ctrl-C finishes what is in flight and leaves the rest to the next sync.
+    """
+    from connector.sync import SyncOptions
+
+    project = settings.load()
+    mappings = project.select(select, exclude)
+    target = settings.choose(project)
+    report = run_sync(settings, project, mappings, target, SyncOptions(**options))
+    show_run(settings, report, as_json=as_json)
+    return report.exit_code
+
+
+def run_sync(
+    settings: Settings,
+    project: Project,
+    mappings: Sequence[Mapping],
+    target: Target,
+    options: SyncOptions,
+) -> RunReport:
+    """Sync while a person watches, who may stop it."""
+    from connector import sync as road
+
+    log = settings.log
+
+    def work(stop: Stop) -> RunReport:
+        return road.sync(
+            project, mappings, target=target, options=options, stop=stop, observer=observer
+        )
+
+    with watching(len(mappings), log, verbose=settings.verbosity > 0) as observer:
+        return until_stopped(work, log)
+
+
+def show_run(settings: Settings, report: RunReport, *, as_json: bool) -> None:
+    """The report of a sync: the document, or a line for each mapping; errors go to stderr."""
+    if as_json:
+        echo_json(report.to_json())
+    else:
+        for line in summary(report):
+            click.echo(line)
+    show_errors(settings, report)
+    if not as_json and settings.verbosity >= 0:
+        for line in _next_steps(report):
+            click.echo(line)
+
+
+_STATUS_COLORS = {"done": "green", "incomplete": "yellow", "blocked": "yellow"}
+
+
+def tinted(status: str) -> str:
+    """A status in its colour."""
+    return tint(status, _STATUS_COLORS.get(status, "red"))
+
+
+def summary(report: RunReport) -> list[str]:
+    """A line for each mapping and one for all; columns with nothing in them are left out."""
+    columns = [(name, counts) for name, counts in _columns(report.mappings) if any(counts)]
+    header = ["mapping", "status", *(name for name, _ in columns), "requests", "seconds"]
+    rows = [
+        [
+            entry.name,
+            str(entry.status),
+            *(counts[position] for _, counts in columns),
+            entry.http.requests,
+            f"{entry.seconds:.1f}",
+        ]
+        for position, entry in enumerate(report.mappings)
+    ]
+    head, *lines = table(header, rows, left=2)
+    status_at = head.index("status")
+    colored = [
+        line[:status_at] + line[status_at:].replace(entry.status, tinted(entry.status), 1)
+        for line, entry in zip(lines, report.mappings, strict=True)
+    ]
+    return [bold(head), *colored, "", _total(report)]
+
+
+def _columns(entries: Sequence[MappingReport]) -> list[tuple[str, list[int]]]:
+    def acknowledged(operation: str) -> list[int]:
+        return [entry.changes[operation].acknowledged for entry in entries]
+
+    return [
+        ("read", [entry.rows.source for entry in entries]),
+        ("unchanged", [entry.rows.unchanged for entry in entries]),
+        ("upserts", acknowledged("upsert")),
+        ("soft deletes", acknowledged("soft_delete")),
+        ("hard deletes", acknowledged("hard_delete")),
+        ("events", acknowledged("event")),
+        ("adopted", [entry.adopted for entry in entries]),
+        ("pending", [entry.pending for entry in entries]),
+        ("rejected", [entry.rejected for entry in entries]),
+        ("skipped", [entry.rows.skipped for entry in entries]),
+        ("suppressed", [entry.rows.suppressed for entry in entries]),
+        ("retries", [entry.http.retries for entry in entries]),
+    ]
+
+
+def _total(report: RunReport) -> str:
+    rows = sum(
+        operation.acknowledged for entry in report.mappings for operation in entry.changes.values()
+    )
+    requests = sum(entry.http.requests for entry in report.mappings)
+    seconds = sum(entry.seconds for entry in report.mappings)
+    return (
+        f"{counted(rows, 'row')} acknowledged by target {report.target!r} in "
+        f"{counted(requests, 'request')}, {duration(seconds)}"
+    )
+
+
+def show_errors(settings: Settings, report: RunReport) -> None:
+    """What went wrong with single mappings, each with its way out."""
+    for entry in report.mappings:
+        if entry.error is not None:
+            message = entry.error if entry.name in entry.error else f"{entry.name}: {entry.error}"
+            say = settings.log.warning if entry.status == "incomplete" else settings.log.error
+            say(message, entry.hint)
+        elif entry.too_many_rejects:
+            share = entry.rejected / max(entry.rows.source, 1)
+            settings.log.error(
+                f"{entry.name}: {counted(entry.rejected, 'row')} rejected, {share:.1%} of those "
+                "read, more than `max_reject_percent`",
+                f"see why with `connector rejects --select {entry.name}`",
+            )
+
+
+def _next_steps(report: RunReport) -> list[str]:
+    steps = []
+    rejected = sum(entry.rejected for entry in report.mappings)
+    if rejected:
+        rows = counted(rejected, "row was", "rows were")
+        steps.append(f"{rows} rejected; `connector rejects` shows which, and why.")
+    pending = sum(entry.pending for entry in report.mappings)
+    if pending:
+        rows = counted(pending, "row is", "rows are")
+        steps.append(f"{rows} pending; the next `connector sync` sends them.")
+    return steps

@@ -1,0 +1,163 @@
+"""`connector validate`: everything that can be known without sending."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from connector.cli.log import problem_json
+from connector.cli.options import Command, json_option, selection
+from connector.cli.settings import Settings
+from connector.cli.words import counted, echo_json, fit, one_line, tint
+from connector.errors import ConfigError, ConnectorError, SourceError, UsageError
+
+if TYPE_CHECKING:
+    from connector.errors import Problem
+    from connector.mapping.mapping import Mapping
+    from connector.prepare import Bound
+    from connector.project import Project
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is wrong, collected over everything that was looked at.
+
+    `checked` says of each mapping what was bound, None where something is wrong with it. `others`
+    are errors that have no place in a file.
+    """
+
+    target: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    others: list[tuple[str, str | None]] = field(default_factory=list)
+    checked: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """1 with problems."""
+        return 1 if self.problems or self.others else 0
+
+    def add(self, error: ConnectorError) -> None:
+        """Take in an error; the same one twice is one."""
+        if isinstance(error, ConfigError):
+            self.problems += [each for each in error.problems if each not in self.problems]
+        elif (error.message, error.hint) not in self.others:
+            self.others.append((error.message, error.hint))
+
+
+@click.command("validate", cls=Command)
+@selection
+@json_option
+@click.pass_obj
+def validate(
+    settings: Settings, *, select: tuple[str, ...], exclude: tuple[str, ...], as_json: bool
+) -> int:
+    """Check everything that can be known without sending.
+
+    YAML, names and types; every expression against the columns that its source really has; and the
+    variables of the target, of the default one or of --target.
+    """
+    findings = Findings()
+    try:
+        project = settings.load()
+        findings.warnings += project.warnings
+        _check_target(settings, project, findings)
+        _check_mappings(project, project.select(select, exclude), findings)
+    except UsageError:
+        raise
+    except ConnectorError as error:
+        findings.add(error)
+    if as_json:
+        echo_json(_document(findings))
+    else:
+        for line in _lines(findings):
+            click.echo(line)
+    _show(settings, findings)
+    return findings.exit_code
+
+
+def _check_target(settings: Settings, project: Project, findings: Findings) -> None:
+    if settings.target is None and project.default_target is None:
+        return
+    try:
+        findings.target = settings.choose(project).name
+    except ConfigError as error:
+        findings.add(error)
+
+
+def _check_mappings(project: Project, mappings: Sequence[Mapping], findings: Findings) -> None:
+    from connector.prepare import bind
+    from connector.source.open import open_source
+
+    unreachable: set[str] = set()
+    for mapping in mappings:
+        findings.checked[mapping.name] = None
+        if mapping.source in unreachable:
+            continue
+        try:
+            open_source(project.source(mapping.source)).close()
+        except (SourceError, ConfigError) as error:
+            unreachable.add(mapping.source)
+            findings.add(error)
+            continue
+        try:
+            with bind(project, mapping) as bound:
+                bound.parameters()
+                findings.checked[mapping.name] = _said(bound)
+        except ConnectorError as error:
+            findings.add(error)
+
+
+def _said(bound: Bound) -> str:
+    mapping = bound.mapping
+    what = mapping.table or "a query"
+    fields = counted(len(bound.compiled.types), "field")
+    columns = counted(len(bound.compiled.columns), "column")
+    return f"{mapping.kind} from {what} ({mapping.source}): {fields} of {columns}"
+
+
+def _lines(findings: Findings) -> list[str]:
+    width = max(map(len, findings.checked), default=0)
+    lines = [
+        f"{tint('ok', 'green')}      {name.ljust(width)}  {one_line(said)}"
+        if said is not None
+        else f"{tint('failed', 'red')}  {name}"
+        for name, said in findings.checked.items()
+    ]
+    if not findings.exit_code:
+        target = f" for target {findings.target!r}" if findings.target else ", and no target"
+        count = counted(len(findings.checked), "mapping is", "mappings are")
+        lines += ["", f"{count} valid{target}."]
+    return lines
+
+
+def _show(settings: Settings, findings: Findings) -> None:
+    log = settings.log
+    if not log.quiet:
+        for warning in findings.warnings:
+            log.problem(warning, level="warning")
+    if findings.problems:
+        log.failure(ConfigError(findings.problems))
+    for message, hint in findings.others:
+        log.error(fit(message), hint)
+
+
+def _document(findings: Findings) -> dict[str, object]:
+    return {
+        "schema_version": 1,
+        "command": "validate",
+        "target": findings.target,
+        "exit_code": findings.exit_code,
+        "mappings": [
+            {"name": name, "valid": said is not None, "checked": said}
+            for name, said in findings.checked.items()
+        ],
+        "problems": [
+            problem_json(each) for each in sorted(findings.problems, key=lambda each: each.place)
+        ],
+        "errors": [{"message": message, "hint": hint} for message, hint in findings.others],
+        "warnings": [problem_json(each) for each in findings.warnings],
+    }
