@@ -16,10 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
+from connector.destination.target import RateLimit
+
 Header = Callable[[str], str | None]
 
-_SECONDS = re.compile(r"[+-]?\d{1,18}")
-_PARAMETER = re.compile(r'(?:^|[;,])\s*([a-z]+)\s*=\s*"?(-?\d{1,18})"?(?=\s*(?:[;,]|$))')
+_SECONDS = re.compile(r"[+-]?[0-9]{1,18}")
+_PARAMETER = re.compile(r'(?:^|[;,])\s*([a-z]+)\s*=\s*"?(-?[0-9]{1,18})"?(?=\s*(?:[;,]|$))')
 _EPOCH = 1e9
 _EPOCH_MILLISECONDS = 1e12
 
@@ -49,12 +51,11 @@ def retry_after(header: Header) -> float | None:
 
 def allowance(header: Header) -> Allowance | None:
     """What is left of the quota and when it is renewed; None where it is not said in full."""
-    said = header("ratelimit")
+    said = (header("ratelimit") or "").lower()
     if said:
-        parameters = dict(_PARAMETER.findall(said.lower()))
-        remaining = parameters.get("r", parameters.get("remaining"))
-        reset = parameters.get("t", parameters.get("reset"))
-        return _allowance(remaining, reset)
+        quotas = [_named(part, "r", "t") for part in said.split(",")]
+        quotas.append(_named(said, "remaining", "reset"))
+        return min(filter(None, quotas), key=_by_severity, default=None)
     for prefix in ("ratelimit", "x-ratelimit"):
         found = _allowance(header(f"{prefix}-remaining"), header(f"{prefix}-reset"))
         if found is not None:
@@ -62,18 +63,27 @@ def allowance(header: Header) -> Allowance | None:
     return None
 
 
-def policy(header: Header) -> float | None:
-    """Requests a second by `RateLimit-Policy`, the strictest of its policies; None if not said."""
+def policy(header: Header) -> RateLimit | None:
+    """The strictest policy of `RateLimit-Policy`, all of whose quota may be used at once."""
     said = header("ratelimit-policy")
     if not said:
         return None
-    rates = []
+    limits = []
     for part in said.lower().split(","):
         parameters = dict(_PARAMETER.findall(part))
         quota, window = float(parameters.get("q", 0)), float(parameters.get("w", 0))
         if quota > 0 and window > 0:
-            rates.append(quota / window)
-    return min(rates, default=None)
+            limits.append(RateLimit(quota / window, int(quota)))
+    return min(limits, key=lambda limit: limit.requests_per_second, default=None)
+
+
+def _named(said: str, remaining: str, reset: str) -> Allowance | None:
+    parameters = dict(_PARAMETER.findall(said))
+    return _allowance(parameters.get(remaining), parameters.get(reset))
+
+
+def _by_severity(left: Allowance) -> tuple[int, float]:
+    return left.remaining, -left.seconds
 
 
 def _allowance(remaining: str | None, reset: str | None) -> Allowance | None:

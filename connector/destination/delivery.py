@@ -246,6 +246,8 @@ class DeliveryRun:
         full_size = not job.tries and job.stop == job.suspects == job.end
         self._pacer.observe(Attempt(verdict.action, answer, seconds, job.tries > 0, full_size))
         if verdict.action is Action.ACKNOWLEDGE:
+            if job.batch.operation is Operation.HARD_DELETE and not isinstance(answer, Failure):
+                self._journal.answers[job.batch.first + job.start] = answer.status
             self._acknowledge(job)
         else:
             self._not_accepted(job, answer, verdict)
@@ -291,12 +293,8 @@ class DeliveryRun:
 
     def _reject(self, job: Job, words: Refusal) -> None:
         self._refused_in_a_row += 1
-        row = job.start
-        while row in job.skipped:
-            row += 1
-        for other, why in ((row, words), *job.skipped.items()):
-            self._journal.rejected.append(_rejection(job.batch.first + other, why))
-            self._settled += 1
+        self._journal.rejected.append(_rejection(job.batch.first + job.first_row, words))
+        self._settled += 1
         if job.key is not None:
             self._release(job.key)
         else:

@@ -140,8 +140,16 @@ class Job:
         return self._rest()
 
     def after_rejected(self) -> list[Job]:
-        """What follows once the single row of this request was rejected."""
-        return self._rest()
+        """What follows once the single row of this request was rejected.
+
+        Rows left out on the API's word are tried after all: it had not named the right ones.
+        """
+        return [Job(self.batch, row, row + 1) for row in self.skipped] + self._rest()
+
+    @property
+    def first_row(self) -> int:
+        """The first row that the request carries."""
+        return next(row for row in range(self.start, self.stop) if row not in self.skipped)
 
     def _without_named(self, words: Refusal) -> Job | None:
         """The same rows without those the API named; None where it named none that help."""

@@ -28,6 +28,7 @@ class Journal:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="delivery-settle")
         self.acknowledged = array("q")
         self.rejected: list[Rejection] = []
+        self.answers: dict[int, int] = {}
         self.late = False
         self.task = asyncio.create_task(self._run())
 
@@ -50,8 +51,8 @@ class Journal:
     async def _flush(self) -> None:
         if not self.acknowledged and not self.rejected:
             return
-        settlement = Settlement(self.acknowledged, self.rejected)
-        self.acknowledged, self.rejected = array("q"), []
+        settlement = Settlement(self.acknowledged, self.rejected, self.answers)
+        self.acknowledged, self.rejected, self.answers = array("q"), [], {}
         loop = asyncio.get_running_loop()
         overdue = loop.call_later(self._seconds, self._overdue)
         await loop.run_in_executor(self._executor, self._settle, settlement)

@@ -150,9 +150,9 @@ class LocalPacer:
 
     def _listen(self, now: float, answer: Answer) -> None:
         """Heed what a success says of the quota; an absurd wait is not believed until refused."""
-        rate = advice.policy(answer.header)
-        if rate is not None:
-            self._quota.announced(rate)
+        announced = advice.policy(answer.header)
+        if announced is not None:
+            self._quota.announced(announced)
         left = advice.allowance(answer.header)
         if left is not None and left.remaining == 0 and left.seconds <= self._max_wait:
             self._pause(now, left.seconds)
@@ -161,7 +161,8 @@ class LocalPacer:
     def _throttled(self, now: float, attempt: Attempt) -> None:
         self._throttled_at = now
         self._budget.failed(THROTTLED_COST)
-        self._quota.refused(now)
+        if not self._circuit.open:  # a probe says nothing of the rate
+            self._quota.refused(now)
         self._circuit.failed(now)
         self._trouble(now, attempt)
         self._obey(now, attempt.result)

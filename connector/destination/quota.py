@@ -30,21 +30,25 @@ LEARNING = 3.0
 """Growth factor a second while nothing but a first, poor estimate is known."""
 WINDOW = 1.0
 SATURATED = 0.1
-"""Share of refusals above which what was accepted is a better guide than what was sent."""
+"""Share of refusals above which it tells how much less would have been right."""
 TOLERATED = 0.03
-"""Share of refusals that a configured quota shrugs off as jitter."""
+"""Share of refusals that a known quota shrugs off as jitter."""
+FEW = 3
+"""Refusals below which their share says little."""
 
 
 class Quota:
     """The rate, now. Times are seconds on one monotonic clock, handed in by the caller."""
 
     def __init__(self, limit: RateLimit | None) -> None:
-        self._ceiling = limit.requests_per_second * MARGIN if limit else math.inf
-        kept_back = limit.requests_per_second * JITTER if limit else 0.0
-        self._burst = max(1.0, limit.burst - kept_back) if limit else 1.0
         self._configured = limit is not None
-        self.rate = self._ceiling
+        self._known: RateLimit | None = None
+        self._ceiling = math.inf
+        self._burst = 1.0
         self._due = 0.0
+        if limit is not None:
+            self._keep_to(limit)
+        self.rate = self._ceiling
         self._learning = not self._configured
         self._plateau = self._ceiling
         self._fell = -math.inf
@@ -60,7 +64,8 @@ class Quota:
         """Seconds until the next request may leave."""
         if self.free:
             return 0.0
-        return self._due - (self._burst - 1.0) / self.rate - LATENESS - now
+        lateness = LATENESS if self._known else LATENESS * min(1.0, self.rate / 1000)
+        return self._due - (self._burst - 1.0) / self.rate - lateness - now
 
     def take(self, now: float) -> None:
         """One request leaves."""
@@ -76,30 +81,37 @@ class Quota:
         self._refused.current += 1
         if now - self._fell < WINDOW / 2:
             return
-        accepted, refused = self._accepted.total, self._refused.total
-        share = refused / (accepted + refused)
-        if self._configured and (share < TOLERATED or refused < 3):
-            return
-        self._fall(now, self._accepted.rate if share > SATURATED else math.inf)
-
-    def _fall(self, now: float, measured: float) -> None:
-        self._fell = now
         if self.free:
+            self._fell = now
             self.rate = max(1.0, self._accepted.rate) * FALL
             self._due = now
             return
-        self._learning = False
-        if measured == 0:
-            self._learning, measured = True, self.rate / 2
-        self._plateau = max(SLOWEST, min(self.rate, measured) * BELOW)
+        accepted, refused = self._accepted.total, self._refused.total
+        share = refused / (accepted + refused)
+        if self._known and (share < TOLERATED or refused < FEW):
+            return
+        self._fell = now
+        self._learning = accepted == 0
+        too_much = self.rate
+        if share > SATURATED and refused >= FEW:
+            too_much *= max(0.5, 1.0 - share)
+        self._plateau = max(SLOWEST, too_much * BELOW)
         self.rate = max(SLOWEST, self._plateau * FALL)
+        self._accepted, self._refused = _Window(), _Window()
 
-    def announced(self, rate: float) -> None:
-        """The API told its rate: no reason to find it out the hard way."""
-        if not self._configured and self.free:
-            self.rate = rate * MARGIN
-            self._plateau = self.rate
-            self._learning = False
+    def announced(self, limit: RateLimit) -> None:
+        """The API told its quota: no reason to find it out the hard way."""
+        if self._configured or limit == self._known:
+            return
+        self._keep_to(limit)
+        self.rate = min(self.rate, self._ceiling)
+        self._plateau = self._ceiling
+        self._learning = False
+
+    def _keep_to(self, limit: RateLimit) -> None:
+        self._known = limit
+        self._ceiling = limit.requests_per_second * MARGIN
+        self._burst = max(1.0, limit.burst - limit.requests_per_second * JITTER)
 
     def tick(self, now: float, seconds: float) -> None:
         """Time passed with requests wanting to leave: the rate may grow. Called often."""
@@ -113,6 +125,7 @@ class Quota:
             curve = (now - self._fell) / PLATEAU_SECONDS - 1.0
             grown = max(self.rate, self._plateau * (1.0 + (1.0 - FALL) * curve**3))
         self.rate = min(grown, self._ceiling)
+        self._due = min(self._due, now + 1.0 / self.rate)
 
 
 class _Window:

@@ -6,8 +6,8 @@ its bytes are handed to HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -69,10 +69,15 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Rows whose fate is known since the last settlement. Sequences are in no order."""
+    """Rows whose fate is known since the last settlement. Sequences are in no order.
+
+    `answers` holds the status that confirmed each hard delete, by its sequence: 404 says that there
+    was nobody to delete.
+    """
 
     acknowledged: Sequence[int]
     rejected: Sequence[Rejection]
+    answers: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from types import TracebackType
 from typing import Any, cast
 
@@ -31,6 +33,7 @@ class Received:
     headers: dict[str, str]
     body: bytes
     at: float
+    connection: int
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -75,6 +78,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: Loopback) -> None:
         self._server = server
         self._buffer = b""
+        self._id = next(server.numbers)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast("asyncio.Transport", transport)  # uvloop has a class of its own
@@ -98,7 +102,9 @@ class _Connection(asyncio.Protocol):
             method, target, _ = head[0].split(" ")
             body = self._buffer[end + 4 : size]
             self._buffer = self._buffer[size:]
-            self._handle(Received(method, target, headers, body, self._server.loop.time()))
+            self._handle(
+                Received(method, target, headers, body, self._server.loop.time(), self._id)
+            )
 
     def _handle(self, request: Received) -> None:
         answer = self._server.handle(request)
@@ -126,8 +132,12 @@ class _Connection(asyncio.Protocol):
 class Loopback:
     """The server, in a thread of its own while entered. `respond` runs in that thread."""
 
-    def __init__(self, respond: Responder = lambda request: OK) -> None:
+    def __init__(
+        self, respond: Responder = lambda request: OK, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.respond = respond
+        self._tls = tls
+        self.numbers = count()
         self.received: list[Received] = []
         self.in_flight = 0
         self.most_in_flight = 0
@@ -161,10 +171,10 @@ class Loopback:
 
     def _run(self) -> None:
         server = self.loop.run_until_complete(
-            self.loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+            self.loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, ssl=self._tls)
         )
         self.port = server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
         self._listening.set()
         self.loop.run_forever()
         server.close()
