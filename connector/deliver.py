@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
+from connector.control.erasures import Ledger
 from connector.control.store import ControlStore
 from connector.destination.target import Target
 from connector.destination.work import (
@@ -18,7 +19,11 @@ from connector.destination.work import (
 )
 from connector.destination.writer import Writer
 from connector.snapshot.changes import ChangeBatch, Changes, Refused
+from connector.snapshot.stage import Stage
 from connector.stop import Stop
+
+RULES = {"erased": "hard_when", "feed": "feed", "left": "missing", "consent": "consent"}
+"""The rule of the mapping behind each reason for a hard delete."""
 
 
 def deliver(
@@ -36,13 +41,14 @@ def deliver(
         DestinationError: the target would refuse every row.
         StateError: what was acknowledged could not be journalled; it is sent again next time.
     """
+    hasher = control.hasher()
 
     def settle(settlement: Settlement) -> None:
         erased = changes.erased(settlement.acknowledged)
         if erased:
             # First the list, then the journal: killed in between, the key is still deleted again.
-            hashed = [control.hasher()(uid) for uid in erased]
-            control.suppress(hashed, rule="sync", run_id=run_id)
+            answers = {hasher(uid): settlement.answers.get(at) for uid, at in erased}
+            Ledger(control).confirm(answers, run_id)
         refused = [
             Refused(item.sequence, item.status, item.code, item.message, item.field)
             for item in settlement.rejected
@@ -51,6 +57,19 @@ def deliver(
 
     batches = (work_batch(change) for change in changes.batches())
     return Writer(target).deliver(batches, settle, stop=stop, progress=progress)
+
+
+def request_erasures(control: ControlStore, stage: Stage, *, mapping: str, run_id: str) -> None:
+    """Enter the hard deletes that are about to be sent in the ledger, by the rule that asks."""
+    hasher, ledger = control.hasher(), Ledger(control)
+    asked: dict[str, dict[str, str | None]] = {}
+    for key, reason in stage.sample("hard_delete", None):
+        asked.setdefault(RULES[reason], {})[hasher(key)] = None
+    for rule, hashes in asked.items():
+        ledger.request(hashes, rule=rule, run_id=run_id, mapping=mapping)
+        ledger.sent(hashes)
+    everyone = [uid_hash for hashes in asked.values() for uid_hash in hashes]
+    ledger.withdraw(mapping, everyone, run_id)
 
 
 def work_batch(change: ChangeBatch) -> WorkBatch:

@@ -73,7 +73,7 @@ def _plan_one(
     paths = StatePaths(project.state_path / target.name, mapping.name)
     try:
         with bind(project, mapping) as bound, open_store(paths, keep=False) as store:
-            compared = compare(bound, store, control, refresh=options.full_refresh)
+            compared = compare(project, bound, store, control, refresh=options.full_refresh)
             count(report, compared)
             _look(report, bound, compared, target)
             guard(mapping, compared, options)

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
+from connector.control.erasures import Ledger
 from connector.control.hashing import padded
 from connector.control.store import ControlStore
 from connector.errors import ConfigError, Problem, SourceError
@@ -114,7 +116,12 @@ class Compared:
 
 
 def compare(
-    bound: Bound, store: Store, control: ControlStore, *, refresh: bool = False
+    project: Project,
+    bound: Bound,
+    store: Store,
+    control: ControlStore,
+    *,
+    refresh: bool = False,
 ) -> Compared:
     """Read the source, stage it and compare it with the snapshot; nothing is sent or changed.
 
@@ -145,9 +152,7 @@ def compare(
         refresh=refresh,
         window_start=_milliseconds(window.start) if window and window.start else None,
     )
-    hasher = control.hasher()
-    suppressions = Suppressions(hasher.inner, hasher.outer, control.suppressed())
-    decided = stage.decide(rules, suppressions)
+    decided = stage.decide(rules, suppressed(control), read_feed(project, mapping))
     return Compared(stage, rules, decided, chain, parameters)
 
 
@@ -162,6 +167,34 @@ def _load(bound: Bound, stage: Stage, window: Window | None) -> None:
             f"source {bound.source.name!r}: reading {bound.relation()} failed: "
             f"{str(error).splitlines()[0]}"
         ) from error
+
+
+def suppressed(control: ControlStore) -> Suppressions:
+    """Who may not be sent: those erased, and those who wait to be."""
+    hasher = control.hasher()
+    waiting = list(Ledger(control).by_hand())
+    return Suppressions(hasher.inner, hasher.outer, control.suppressed(), waiting)
+
+
+def read_feed(project: Project, mapping: Mapping) -> list[str]:
+    """The uids that the erasure feed of a mapping lists; nulls and blanks name nobody.
+
+    Raises:
+        SourceError: the feed cannot be read. Nothing is sent then: it might be what has to go.
+    """
+    feed = mapping.deletes.erasures
+    if feed is None:
+        return []
+    source = open_source(project.source(feed.source))
+    try:
+        relation = Relation(table=feed.table, query=feed.query, columns=(feed.key,))
+        with source.read(relation) as reader:
+            uids = reader.read_all().column(0).cast(pa.string()).to_pylist()
+    except (SourceError, pa.ArrowException) as error:
+        raise SourceError(f"erasure feed of {mapping.name!r}: {error}") from error
+    finally:
+        source.close()
+    return [uid for uid in uids if uid]
 
 
 def check_types(bound: Bound, store: Store) -> None:

@@ -12,7 +12,7 @@ import duckdb
 
 from connector.control.lease import lease
 from connector.control.store import ControlStore
-from connector.deliver import deliver
+from connector.deliver import deliver, request_erasures
 from connector.destination.target import Target
 from connector.destination.work import Delivery, Progress
 from connector.errors import (
@@ -24,14 +24,15 @@ from connector.errors import (
 )
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
-from connector.prepare import Bound, Compared, bind, compare, remember_read, utc_now
+from connector.prepare import Bound, Compared, bind, compare, remember_read, suppressed, utc_now
 from connector.project import Project
 from connector.report import MAX_SAMPLES, MappingReport, RejectSample, RunReport, Status
 from connector.snapshot import guards
 from connector.snapshot.changes import Changes, Queries
+from connector.snapshot.purge import forget_erased, rewrite
 from connector.snapshot.rejects import sample_rejects
 from connector.snapshot.stage import SENT
-from connector.snapshot.store import StatePaths, open_store, purge
+from connector.snapshot.store import StatePaths, open_store
 from connector.stop import Stop
 
 
@@ -215,12 +216,17 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
         started = utc_now()
         with open_store(paths) as store:
             with run.stop.interrupting(store.connection.interrupt):
-                compared = compare(bound, store, run.control, refresh=run.options.full_refresh)
+                compared = compare(
+                    run.project, bound, store, run.control, refresh=run.options.full_refresh
+                )
             count(report, compared)
             if run.options.rebaseline:
                 _adopt(mapping, compared, report)
             else:
                 guard(mapping, compared, run.options)
+                request_erasures(
+                    run.control, compared.stage, mapping=mapping.name, run_id=run.run_id
+                )
                 _send(run, bound, compared, report)
             compared.stage.record_rejects(
                 compared.rules,
@@ -228,9 +234,12 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
             )
             remember_read(bound, compared, started)
             report.rejects = [RejectSample(*row) for row in sample_rejects(store, MAX_SAMPLES)]
+            erased = forget_erased(
+                store, suppressed(run.control), events=mapping.kind is Kind.EVENTS
+            )
     report.too_many_rejects = _too_many(mapping, report)
-    if report.changes["hard_delete"].acknowledged:
-        purge(paths)
+    if erased or report.changes["hard_delete"].acknowledged:
+        rewrite(paths)
 
 
 def count(report: MappingReport, compared: Compared) -> None:

@@ -107,24 +107,6 @@ class ControlStore:
         with self.begin() as connection:
             return connection.scalars(wanted).all()
 
-    def suppress(self, hashes: Sequence[str], *, rule: str, run_id: str) -> None:
-        """Put erased users on the list, for good."""
-        known = set(self.suppressed()) if hashes else set()
-        fresh = [
-            {
-                "target": self.target,
-                "uid_hash": uid_hash,
-                "rule": rule,
-                "run_id": run_id,
-                "confirmed_at": now(),
-            }
-            for uid_hash in dict.fromkeys(hashes)
-            if uid_hash not in known
-        ]
-        if fresh:
-            with self.begin() as connection:
-                connection.execute(insert(tables.suppressions), fresh)
-
     def start_run(self, run_id: str, mapping: str, command: str) -> int:
         """Note that a run of one mapping began; returns its number."""
         values = {

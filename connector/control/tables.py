@@ -69,3 +69,22 @@ suppressions = Table(
     Column("status", Integer),
 )
 """Erased users, by HMAC-SHA256 of the uid: whom no mapping may ever send again."""
+
+erasures = Table(
+    "connector_erasures",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("target", String(200), nullable=False, index=True),
+    Column("uid_hash", String(64), nullable=False, index=True),
+    Column("uid", Text),
+    Column("rule", String(100), nullable=False),
+    Column("mapping", String(200)),
+    Column("run_id", String(40), nullable=False),
+    Column("requested_at", DateTime, nullable=False),
+    Column("sent_at", DateTime),
+    Column("confirmed_at", DateTime),
+    Column("withdrawn_at", DateTime),
+    Column("answer", Integer),
+)
+"""Every erasure ever asked for. `uid` is in clear only until it is confirmed, and only where it was
+asked for by hand."""

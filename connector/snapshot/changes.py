@@ -39,7 +39,8 @@ class Queries:
 @dataclass(frozen=True, slots=True)
 class ChangeBatch:
     """Changes with one decision. Columns: key, payload (each JSON object followed by one comma,
-    empty for hard deletes), fingerprint, stable, cursor, digests, kept."""
+    empty for hard deletes), fingerprint, stable, cursor, digests, kept, subject,
+    reason."""
 
     decision: str
     first: int
@@ -125,33 +126,38 @@ class Changes:
         if decision == "hard_delete":
             yield (
                 "SELECT key, '' AS payload, NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, "
-                "cursor, NULL::USMALLINT[] AS digests, NULL::VARCHAR AS kept "
-                "FROM decisions WHERE decision = 'hard_delete'"
+                "cursor, NULL::USMALLINT[] AS digests, NULL::VARCHAR AS kept, "
+                "subject, reason FROM decisions WHERE decision = 'hard_delete'"
             )
             return
         if decision == "soft_delete":
             yield (
                 f"SELECT key, {self._queries.without_row} || ',' AS payload, "
                 f"NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, cursor, "
-                f"NULL::USMALLINT[] AS digests, kept FROM ("
-                f"SELECT d.key, d.cursor, {kept} AS kept FROM decisions AS d "
+                f"NULL::USMALLINT[] AS digests, kept, subject, reason FROM ("
+                f"SELECT d.key, d.cursor, d.subject, d.reason, {kept} AS kept FROM decisions AS d "
                 f"JOIN state.snapshot AS s ON s.key = d.key WHERE {absent})"
             )
         kept = "p.payload" if self._queries.keep_payload else "NULL::VARCHAR"
         yield (
             f"SELECT d.key, p.payload || ',' AS payload, d.fingerprint, "
-            f"md5_number_lower(p.payload) AS stable, d.cursor, p.digests, {kept} AS kept "
+            f"md5_number_lower(p.payload) AS stable, d.cursor, p.digests, {kept} AS kept, "
+            f"d.subject, d.reason "
             f"FROM decisions AS d JOIN ({self._queries.with_row(decision)}) AS p ON p.row = d.row "
             f"WHERE d.decision = '{decision}' AND d.reason <> 'consent'"
         )
 
-    def erased(self, acknowledged: Sequence[int]) -> list[str]:
-        """The keys among those positions that were hard-deleted."""
+    def erased(self, acknowledged: Sequence[int]) -> list[tuple[str, int]]:
+        """The keys among those positions that were hard-deleted, each with its position."""
         return [
-            key
+            (key, position + self._out[index].first)
             for index, positions in self._grouped(sorted(acknowledged))
             if self._out[index].decision == "hard_delete"
-            for key in self._out[index].rows.column("key").take(pa.array(positions)).to_pylist()
+            for key, position in zip(
+                self._out[index].rows.column("key").take(pa.array(positions)).to_pylist(),
+                positions,
+                strict=True,
+            )
         ]
 
     def settle(self, acknowledged: Sequence[int], refused: Sequence[Refused]) -> None:
@@ -206,7 +212,9 @@ class Changes:
         self, change: ChangeBatch, positions: list[int], by_position: dict[int, Refused]
     ) -> None:
         now = datetime.now(UTC).replace(tzinfo=None)
-        rows = change.rows.select(["key", "fingerprint", "cursor"]).take(pa.array(positions))
+        rows = change.rows.select(["key", "subject", "fingerprint", "cursor"]).take(
+            pa.array(positions)
+        )
         for row, position in zip(rows.to_pylist(), positions, strict=True):
             item = by_position[position + change.first]
             self._refuse_one(change.decision, row, item, now)

@@ -33,19 +33,28 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Suppressions:
-    """HMAC-SHA256 of erased uids, and the padded key they were made with."""
+    """HMAC-SHA256 of uids that may not be sent, and the padded key they were made with.
+
+    `confirmed` are erased; `pending` are to be, and still get their delete.
+    """
 
     inner: bytes
     outer: bytes
-    hashes: Sequence[str]
+    confirmed: Sequence[str]
+    pending: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """How many rows fare how. `by_reason` counts (decision, reason) pairs; `known` is how many the
-    API holds as live, `deletes_of_known` how many soft deletes are of those."""
+    """How many rows fare how.
+
+    `touched` are the rows of the source that do not stay as they are; `known` is how many keys the
+    API holds as live, `deletes_of_known` how many soft deletes are of those. `by_reason` counts
+    (decision, reason) pairs.
+    """
 
     source: int
+    touched: int
     known: int
     deletes_of_known: int
     by_reason: dict[tuple[str, str], int]
@@ -61,8 +70,7 @@ class Decided:
     @property
     def unchanged(self) -> int:
         """Rows of the source that are as the API knows them."""
-        from_source = sum(n for (_, why), n in self.by_reason.items() if why != "left")
-        return self.source - from_source
+        return self.source - self.touched
 
 
 class Stage:
@@ -93,8 +101,9 @@ class Stage:
         """
         self._connection.execute(f"CREATE OR REPLACE TABLE scanned AS {sql}", parameters or None)
 
-    def decide(self, rules: Rules, suppressions: Suppressions | None = None) -> Decided:
-        """Compare with the snapshot."""
+    def decide(self, rules: Rules, suppressions: Suppressions, feed: Sequence[str] = ()) -> Decided:
+        """Compare with the snapshot. `feed` are keys that ask to be erased."""
+        take(self.store, "feed", {"key": pa.array(sorted(set(feed)), pa.string())})
         self.store.execute("duplicates")
         self.store.execute(
             "decide",
@@ -104,18 +113,12 @@ class Stage:
             complete=rules.complete,
             refresh=rules.refresh,
         )
-        if suppressions is not None and suppressions.hashes:
-            self._suppress(rules, suppressions)
+        if suppressions.confirmed or suppressions.pending:
+            list_suppressions(self.store, suppressions)
+            self.store.execute(
+                "suppress", events=rules.events, inner=suppressions.inner, outer=suppressions.outer
+            )
         return self._decided()
-
-    def _suppress(self, rules: Rules, suppressions: Suppressions) -> None:
-        table = pa.table({"uid_hash": pa.array(suppressions.hashes, pa.string())})
-        self._connection.register("incoming", table)
-        self._connection.execute("CREATE OR REPLACE TABLE suppressions AS FROM incoming")
-        self._connection.unregister("incoming")
-        self.store.execute(
-            "suppress", events=rules.events, inner=suppressions.inner, outer=suppressions.outer
-        )
 
     def _decided(self) -> Decided:
         rows = self.store.fetch(
@@ -123,11 +126,12 @@ class Stage:
         )
         source = self.store.fetch("SELECT count(*) FROM scanned")[0][0]
         known = self.store.fetch("SELECT count(*) FROM state.snapshot WHERE NOT deleted")[0][0]
-        deletes = self.store.fetch(
-            "SELECT count(*) FROM decisions WHERE decision = 'soft_delete' AND is_known"
-        )[0][0]
+        deletes, touched = self.store.fetch(
+            "SELECT count(*) FILTER (decision = 'soft_delete' AND is_known), count(row) "
+            "FROM decisions"
+        )[0]
         counts = {(decision, why): count for decision, why, count in rows}
-        return Decided(source, known, deletes, counts)
+        return Decided(source, touched, known, deletes, counts)
 
     def restamp(self, engine: str, payloads: str, parameters: dict[str, Any]) -> None:
         """After an upgrade of DuckDB: trust the stable hashes, and renew the quick fingerprints.
@@ -162,9 +166,7 @@ class Stage:
         numbered += [(number, *v) for number, v in enumerate(violations, start=1)]
         names = ("number", "code", "field", "message")
         columns = dict(zip(names, map(list, zip(*numbered, strict=True)), strict=True))
-        self._connection.register("incoming", pa.table(columns))
-        self._connection.execute("CREATE OR REPLACE TABLE violations AS FROM incoming")
-        self._connection.unregister("incoming")
+        take(self.store, "violations", columns)
 
     def sample_rejected(
         self, violations: Iterable[tuple[str, str, str]], limit: int
@@ -199,13 +201,6 @@ class Stage:
         merge(self.store)
         return adopted
 
-    def forget_suppressed(self) -> None:
-        """Drop keys that were erased elsewhere from the snapshot."""
-        self._connection.execute(
-            "DELETE FROM state.snapshot WHERE key IN "
-            "(SELECT key FROM decisions WHERE decision = 'suppressed' AND is_known)"
-        )
-
     def reached(self, now: int) -> int | None:
         """How far the cursor may move, in milliseconds; None when nothing says so."""
         found: int | None = self.store.fetch(statements("reached")[0], {"now": now})[0][0]
@@ -217,9 +212,28 @@ class Stage:
             "DELETE FROM state.snapshot WHERE cursor IS NULL OR cursor < ?", [before]
         )
 
-    def sample(self, decision: str, limit: int) -> list[tuple[str, str]]:
-        """A few keys with a decision, and its reason."""
+    def sample(self, decision: str, limit: int | None) -> list[tuple[str, str]]:
+        """Keys with a decision, and its reason; all of them without a limit."""
         return self.store.fetch(
-            "SELECT key, reason FROM decisions WHERE decision = ? ORDER BY key LIMIT ?",
+            "SELECT key, reason FROM decisions WHERE decision = ? ORDER BY key "
+            "LIMIT coalesce(?, 9223372036854775807)",
             [decision, limit],
         )
+
+
+def take(store: Store, name: str, columns: dict[str, Any]) -> None:
+    """Make a small table of the stage out of plain lists or Arrow arrays."""
+    store.connection.register("incoming", pa.table(columns))
+    store.connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM incoming")
+    store.connection.unregister("incoming")
+
+
+def list_suppressions(store: Store, suppressions: Suppressions) -> None:
+    """Put the list of those who may not be sent where SQL can see it."""
+    hashes = [*suppressions.confirmed, *suppressions.pending]
+    confirmed = [True] * len(suppressions.confirmed) + [False] * len(suppressions.pending)
+    take(
+        store,
+        "suppressions",
+        {"uid_hash": pa.array(hashes, pa.string()), "confirmed": pa.array(confirmed, pa.bool_())},
+    )

@@ -7,6 +7,7 @@ run here, and reach no file and no setting.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from urllib.parse import quote
 import duckdb
 
 from connector.errors import Locked, StateError
+from connector.sql import literal
 
 FORMAT = 1
 """Version of the tables in a state file; an older one is migrated, a newer one refused."""
@@ -104,40 +106,56 @@ def open_store(paths: StatePaths, *, keep: bool = True) -> Iterator[Store]:
         StateError: it cannot be read or written, or is of a newer format.
     """
     in_memory = not keep and not paths.file.exists()
-    try:
-        _private_folder(paths.folder)
-        _wipe(paths.stage)
-        _private_folder(paths.stage)
-    except OSError as error:
-        raise StateError(
-            f"the state folder {paths.folder} cannot be written: {error.strerror}",
-            hint="make it writable, or set `state: {path: …}` in project.yaml",
-        ) from error
+    stage = paths.stage.with_name(f"{paths.stage.name}.{os.getpid()}") if in_memory else paths.stage
+    with _folder_errors(paths):
+        private_folder(paths.folder)
+        private_folder(paths.stage.parent)
     connection = duckdb.connect(
         config={
-            "temp_directory": str(paths.stage / "spill"),
+            "temp_directory": str(stage / "spill"),
             "memory_limit": MEMORY_LIMIT,
             "arrow_lossless_conversion": True,
             "preserve_insertion_order": True,
         }
     )
     try:
-        _attach(connection, paths, in_memory=in_memory)
-        store = Store(paths, connection)
-        _prepare(store)
-        yield store
+        # The lock on the state file comes first: without it the stage may be another process's.
+        _attach_state(connection, paths, in_memory=in_memory)
+        try:
+            with _folder_errors(paths):
+                _wipe_leftovers(stage)
+                private_folder(stage)
+            _attach_stage(connection, stage)
+            store = Store(paths, connection)
+            _prepare(store)
+            yield store
+        finally:
+            connection.close()
+            shutil.rmtree(stage, ignore_errors=True)
+            if not in_memory:
+                _restrict(paths)
     finally:
         connection.close()
-        _wipe(paths.stage)
-        if not in_memory:
-            _restrict(paths)
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, paths: StatePaths, *, in_memory: bool) -> None:
+@contextmanager
+def _folder_errors(paths: StatePaths) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"the state folder {paths.folder} cannot be written: {error.strerror}",
+            hint="make it writable, or set `state: {path: …}` in project.yaml",
+        ) from error
+
+
+def _attach_state(
+    connection: duckdb.DuckDBPyConnection, paths: StatePaths, *, in_memory: bool
+) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     where = ":memory:" if in_memory else str(paths.file)
     try:
-        connection.execute(f"ATTACH {_literal(where)} AS state")
+        connection.execute(f"ATTACH {literal(where)} AS state")
     except duckdb.IOException as error:
         if "lock" in str(error):
             raise Locked(
@@ -148,7 +166,10 @@ def _attach(connection: duckdb.DuckDBPyConnection, paths: StatePaths, *, in_memo
     except duckdb.Error as error:
         raise _unreadable(paths, error) from error
     _restrict(paths)
-    connection.execute(f"ATTACH {_literal(str(paths.stage / 'stage.duckdb'))} AS stage")
+
+
+def _attach_stage(connection: duckdb.DuckDBPyConnection, stage: Path) -> None:
+    connection.execute(f"ATTACH {literal(str(stage / 'stage.duckdb'))} AS stage")
     connection.execute("USE stage")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -186,28 +207,8 @@ def merge(store: Store) -> None:
         store.execute("merge")
 
 
-def purge(paths: StatePaths) -> None:
-    """Rewrite the state file, so that no deleted value is left in it (DuckDB keeps old blocks).
-
-    The copy replaces the file atomically: a crash leaves one or the other.
-    """
-    fresh = paths.file.with_suffix(".fresh")
-    fresh.unlink(missing_ok=True)
-    with duckdb.connect() as connection:
-        connection.execute(f"ATTACH {_literal(str(paths.file))} AS state (READ_ONLY)")
-        connection.execute(f"ATTACH {_literal(str(fresh))} AS fresh")
-        connection.execute("COPY FROM DATABASE state TO fresh")
-        connection.execute("DETACH fresh")
-        connection.execute("DETACH state")
-    fresh.chmod(0o600)
-    fresh.replace(paths.file)
-
-
-def _literal(path: str) -> str:
-    return "'" + path.replace("'", "''") + "'"
-
-
-def _private_folder(folder: Path) -> None:
+def private_folder(folder: Path) -> None:
+    """Make a folder that only its owner can enter."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
 
@@ -218,6 +219,21 @@ def _restrict(paths: StatePaths) -> None:
             path.chmod(0o600)
 
 
-def _wipe(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+def _wipe_leftovers(stage: Path) -> None:
+    """Remove what killed processes left of this stage, and of plans without a state file."""
+    if stage.exists():
+        shutil.rmtree(stage)
+    for other in stage.parent.glob(f"{glob.escape(stage.name)}.*"):
+        process = other.name.rpartition(".")[2]
+        if process.isdigit() and not _is_running(int(process)):
+            shutil.rmtree(other)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

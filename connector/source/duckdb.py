@@ -13,7 +13,7 @@ import pyarrow as pa
 from connector.errors import SourceError
 from connector.source.base import ROWS_PER_BATCH, Relation, Window
 from connector.source.settings import DuckDBSettings
-from connector.sql import identifier, table_parts
+from connector.sql import identifier, literal, table_parts
 
 LOSSLESS: dict[str, str | bool | int | float | list[str]] = {"arrow_lossless_conversion": True}
 """HUGEINT, UUID and their like keep their type on the way through Arrow."""
@@ -43,6 +43,7 @@ class DuckDBSource:
     def read(self, relation: Relation) -> Iterator[pa.RecordBatchReader]:
         """Stream the rows as Arrow batches."""
         cursor = self._connection.cursor()
+        cursor.execute("USE source")
         try:
             with duckdb_errors(self.name, relation, self._tables):
                 reader = select(cursor, relation, self.timezone).to_arrow_reader(ROWS_PER_BATCH)
@@ -56,16 +57,18 @@ class DuckDBSource:
 
     def _tables(self) -> list[str]:
         rows = self._connection.execute(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables() "
-            "UNION ALL "
-            "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal"
+            "SELECT table_schema || '.' || table_name FROM information_schema.tables "
+            "WHERE table_catalog = 'source'"
         ).fetchall()
         return [name.removeprefix("main.") for (name,) in rows]
 
 
 def _connect(settings: DuckDBSettings) -> duckdb.DuckDBPyConnection:
+    # A database of its own with the file attached: two that connect to one file within a process
+    # would share their settings, locked ones included.
+    connection = duckdb.connect(config=LOSSLESS)
     try:
-        connection = duckdb.connect(str(settings.path), read_only=True, config=LOSSLESS)
+        connection.execute(f"ATTACH {literal(str(settings.path))} AS source (READ_ONLY)")
     except duckdb.IOException as error:
         held = "lock" in str(error)
         raise SourceError(
@@ -74,6 +77,7 @@ def _connect(settings: DuckDBSettings) -> duckdb.DuckDBPyConnection:
         ) from error
     except duckdb.Error as error:
         raise SourceError(f"source {settings.name!r}: {first_line(error)}") from error
+    connection.execute("USE source")
     confine(connection)
     return connection
 

@@ -1,6 +1,7 @@
 -- What becomes of every row of the source and every key of the snapshot; nothing is written for
 -- those that stay as they are. Decisions: upsert, soft_delete, hard_delete, event (to be sent);
--- rejected, skipped, repeated (not to be sent). The verdicts are those of `connector.row`.
+-- rejected, skipped, repeated (not to be sent). The verdicts are those of `connector.row`; `feed`
+-- lists the keys of an erasure feed.
 CREATE TABLE decisions AS
 WITH held AS (
   -- Refused by the API, and neither the row nor the mapping has changed since. An erasure that was
@@ -28,6 +29,8 @@ judged AS (
       WHEN $refresh THEN 'refreshed'
     END AS difference,
     CASE
+      WHEN f.key IS NOT NULL THEN
+        CASE WHEN d.key IS NULL OR r.row = d.first_row THEN 'fed' ELSE 'repeated' END
       WHEN r.row IS NULL THEN CASE WHEN h.key IS NULL THEN 'gone' END
       WHEN r.key IS NULL THEN 'rejected'
       WHEN d.first_erased = r.row THEN 'erase'
@@ -45,6 +48,7 @@ judged AS (
   FROM scanned AS r
   FULL JOIN state.snapshot AS s ON s.key = r.key
   LEFT JOIN duplicates AS d ON d.key = r.key
+  LEFT JOIN feed AS f ON f.key = coalesce(r.key, s.key)
   LEFT JOIN held AS h
     ON h.key = coalesce(r.key, s.key) AND h.fingerprint IS NOT DISTINCT FROM r.fingerprint
 ),
@@ -59,6 +63,7 @@ decided AS (
           WHEN $missing = 'hard' THEN 'hard_delete'
         END
       WHEN 'erase' THEN 'hard_delete'
+      WHEN 'fed' THEN 'hard_delete'
       WHEN 'withdraw_soft' THEN
         CASE WHEN is_known AND NOT is_deleted THEN 'soft_delete' ELSE 'skipped' END
       WHEN 'withdraw_hard' THEN CASE WHEN is_known THEN 'hard_delete' ELSE 'skipped' END
@@ -70,6 +75,7 @@ decided AS (
     CASE course
       WHEN 'gone' THEN 'left'
       WHEN 'erase' THEN 'erased'
+      WHEN 'fed' THEN 'feed'
       WHEN 'withdraw_soft' THEN 'consent'
       WHEN 'withdraw_hard' THEN 'consent'
       WHEN 'flag' THEN 'flagged'
@@ -79,4 +85,10 @@ decided AS (
 )
 SELECT key, row, fingerprint, cursor, subject, violation, is_duplicate, is_known, decision, reason
 FROM decided
-WHERE decision IS NOT NULL;
+WHERE decision IS NOT NULL
+UNION ALL
+-- Whoever asks to be erased is, though never synced: another system may have sent them.
+SELECT f.key, NULL, NULL, NULL, NULL, NULL, false, false, 'hard_delete', 'feed'
+FROM feed AS f
+WHERE NOT EXISTS (FROM scanned AS r WHERE r.key = f.key)
+  AND NOT EXISTS (FROM state.snapshot AS s WHERE s.key = f.key);

@@ -3,7 +3,7 @@ BEGIN;
 
 CREATE OR REPLACE TEMP TABLE refused AS
 SELECT
-  d.key, d.fingerprint, v.code, v.field, v.message,
+  d.key, d.subject, d.fingerprint, v.code, v.field, v.message,
   count(*) AS row_count, min(d.cursor) AS cursor
 FROM (
   SELECT *, CASE WHEN is_duplicate THEN 0 ELSE violation END AS number
@@ -21,7 +21,7 @@ WHERE origin = 'source' AND ($window_start IS NULL OR cursor >= $window_start);
 
 INSERT INTO state.rejects
 SELECT
-  'source', NULL, n.key, n.fingerprint, $mapping, n.code, n.field, n.message, NULL, n.row_count,
+  'source', NULL, n.key, n.subject, n.fingerprint, $mapping, n.code, n.field, n.message, NULL, n.row_count,
   coalesce(b.attempts, 0) + 1, coalesce(b.first_seen, $now), $now, n.cursor, false
 FROM refused AS n
 LEFT JOIN before AS b

@@ -28,12 +28,13 @@ CREATE TABLE state.journal (
 );
 
 -- Rows refused: by a rule before sending ('source'), or by the API ('api'). `row_count` rows look
--- exactly alike. `mapping` is the version of the mapping that was refused; `retry` asks for another
+-- exactly alike. `subject` is the uid that an event speaks of. `mapping` is the version of the mapping that was refused; `retry` asks for another
 -- attempt although nothing changed.
 CREATE TABLE state.rejects (
   origin VARCHAR,
   operation VARCHAR,
   key VARCHAR,
+  subject VARCHAR,
   fingerprint UBIGINT,
   mapping VARCHAR,
   code VARCHAR,

@@ -1,0 +1,58 @@
+"""Purge: after an erasure nothing in the state folder speaks of the user any more.
+
+DuckDB keeps deleted values in its file until the space is used again, whatever is done to the
+table; a copy into a fresh file that replaces the old one is clean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import duckdb
+
+from connector.snapshot.stage import Suppressions, list_suppressions
+from connector.snapshot.store import StatePaths, Store
+from connector.sql import literal
+
+_MARK = "purged"
+
+
+def forget_erased(store: Store, suppressions: Suppressions, *, events: bool) -> bool:
+    """Drop whoever was erased since the last time; true where the file must be rewritten."""
+    mark = hashlib.sha256("".join(sorted(suppressions.confirmed)).encode()).hexdigest()
+    if not suppressions.confirmed or store.meta(_MARK) == mark:
+        return False
+    list_suppressions(store, suppressions)
+    before = _rows(store)
+    store.execute("forget", events=events, inner=suppressions.inner, outer=suppressions.outer)
+    store.remember(**{_MARK: mark})
+    return _rows(store) < before
+
+
+def _rows(store: Store) -> int:
+    found: int = store.fetch(
+        "SELECT (SELECT count(*) FROM state.snapshot) + (SELECT count(*) FROM state.rejects)"
+    )[0][0]
+    return found
+
+
+def rewrite(paths: StatePaths) -> None:
+    """Copy a closed state file into a fresh one and put that in its place.
+
+    Atomic: a crash leaves the old file or the new one. Folding in the write-ahead log first makes
+    sure that no value survives beside the file.
+    """
+    fresh = paths.file.with_suffix(".fresh")
+    for leftover in (fresh, Path(f"{fresh}.wal")):
+        leftover.unlink(missing_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH {literal(str(paths.file))} AS state")
+        connection.execute("CHECKPOINT state")
+        connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")
+        connection.execute("COPY FROM DATABASE state TO fresh")
+        connection.execute("DETACH fresh")
+        connection.execute("DETACH state")
+    fresh.chmod(0o600)
+    fresh.replace(paths.file)
+    Path(f"{paths.file}.wal").unlink(missing_ok=True)
