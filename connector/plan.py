@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from connector.control.store import ControlStore
 from connector.destination.target import Target
-from connector.errors import ConnectorError, GuardTripped, Locked, UsageError
+from connector.errors import ConnectorError, GuardTripped, Locked
 from connector.mapping.mapping import Mapping
-from connector.mapping.rules import Kind
 from connector.prepare import Bound, Compared, bind, compare
 from connector.project import Project
 from connector.report import (
@@ -26,7 +25,7 @@ from connector.report import (
 from connector.snapshot import peek
 from connector.snapshot.stage import SENT
 from connector.snapshot.store import StatePaths, open_store
-from connector.sync import DEFAULTS, SyncOptions, count, guard
+from connector.sync import DEFAULTS, SyncOptions, count, guard, synced
 
 SAMPLES = 5
 """How many changes of each operation a plan shows."""
@@ -42,19 +41,13 @@ def plan(
     """Read, compare, and say what a sync would send; neither the target nor the state changes.
 
     Raises:
-        UsageError: a kind that is not synced.
+        UsageError: nothing to sync is selected.
         StateError: the control store cannot be used.
     """
-    for mapping in mappings:
-        if mapping.kind is Kind.RECOMMENDATIONS:
-            raise UsageError(
-                f"{mapping.name!r} asks for recommendations; it is not synced",
-                hint="leave it out with `--exclude`",
-            )
     control = ControlStore(project.state_path / target.name, target.name, project.control_url)
     report = RunReport("plan", secrets.token_hex(8), target.name)
     try:
-        for mapping in mappings:
+        for mapping in synced(mappings):
             report.mappings.append(_plan_one(project, mapping, target, control, options))
     finally:
         control.close()

@@ -10,11 +10,14 @@ from typing import Protocol
 
 import duckdb
 
+from connector.control.erasures import Ledger
 from connector.control.lease import lease
 from connector.control.store import ControlStore
 from connector.deliver import deliver, request_erasures
 from connector.destination.target import Target
 from connector.destination.work import Delivery, Progress
+from connector.erasure import NAME as ERASE
+from connector.erasure import finish_recorded
 from connector.errors import (
     ConnectorError,
     DestinationError,
@@ -115,10 +118,11 @@ def sync(
     only a target that refuses us ends the run at once.
 
     Raises:
-        UsageError: options that contradict each other, or a kind that is not synced.
+        UsageError: options that contradict each other, or nothing to sync.
         StateError: the control store cannot be used.
     """
-    _check_usage(mappings, options)
+    _check_usage(options)
+    chosen = synced(mappings)
     control = ControlStore(project.state_path / target.name, target.name, project.control_url)
     run = Run(
         project,
@@ -132,27 +136,47 @@ def sync(
     report = RunReport("sync", run.run_id, target.name)
     refusal: ConnectorError | None = None
     try:
-        for mapping in mappings:
+        _erase_waiting(run, report)
+        for mapping in chosen:
             if refusal is not None:
                 entry = _not_started(mapping, refusal)
             else:
                 entry, refusal = _sync_recorded(run, mapping)
             report.mappings.append(entry)
             run.observer.finished(entry)
+        if refusal is None:
+            _erase_waiting(run, report)
     finally:
         control.close()
     return report
 
 
-def _check_usage(mappings: Sequence[Mapping], options: SyncOptions) -> None:
+def _erase_waiting(run: Run, report: RunReport) -> None:
+    """Send erasures that were asked for by hand and could not be sent then."""
+    if run.stop.requested or not Ledger(run.control).by_hand():
+        return
+    entry = finish_recorded(run.project, run.target, run.control, run.run_id, stop=run.stop)
+    if entry.status is not Status.LOCKED:
+        report.mappings = [known for known in report.mappings if known.name != ERASE]
+        report.mappings.append(entry)
+        run.observer.finished(entry)
+
+
+def synced(mappings: Sequence[Mapping]) -> list[Mapping]:
+    """Those of the mappings that are synced: users and events.
+
+    Raises:
+        UsageError: there is none.
+    """
+    chosen = [mapping for mapping in mappings if mapping.kind is not Kind.RECOMMENDATIONS]
+    if not chosen:
+        raise UsageError("only users and events mappings are synced, and none is selected")
+    return chosen
+
+
+def _check_usage(options: SyncOptions) -> None:
     if options.rebaseline and (options.full_refresh or options.limit is not None):
         raise UsageError("--rebaseline sends nothing: it cannot go with other options")
-    for mapping in mappings:
-        if mapping.kind is Kind.RECOMMENDATIONS:
-            raise UsageError(
-                f"{mapping.name!r} asks for recommendations; it is not synced",
-                hint="leave it out with `--exclude`",
-            )
 
 
 def _not_started(mapping: Mapping, refusal: ConnectorError) -> MappingReport:
@@ -234,11 +258,9 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
             )
             remember_read(bound, compared, started)
             report.rejects = [RejectSample(*row) for row in sample_rejects(store, MAX_SAMPLES)]
-            erased = forget_erased(
-                store, suppressed(run.control), events=mapping.kind is Kind.EVENTS
-            )
+            due = forget_erased(store, suppressed(run.control), events=mapping.kind is Kind.EVENTS)
     report.too_many_rejects = _too_many(mapping, report)
-    if erased or report.changes["hard_delete"].acknowledged:
+    if due:
         rewrite(paths)
 
 

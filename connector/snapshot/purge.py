@@ -15,26 +15,19 @@ from connector.snapshot.stage import Suppressions, list_suppressions
 from connector.snapshot.store import StatePaths, Store
 from connector.sql import literal
 
-_MARK = "purged"
-
 
 def forget_erased(store: Store, suppressions: Suppressions, *, events: bool) -> bool:
-    """Drop whoever was erased since the last time; true where the file must be rewritten."""
+    """Drop whoever was erased since the last time; true while the file is due to be rewritten.
+
+    It is due even where no row had to be dropped: older rows of the user may have been.
+    """
     mark = hashlib.sha256("".join(sorted(suppressions.confirmed)).encode()).hexdigest()
-    if not suppressions.confirmed or store.meta(_MARK) == mark:
-        return False
-    list_suppressions(store, suppressions)
-    before = _rows(store)
-    store.execute("forget", events=events, inner=suppressions.inner, outer=suppressions.outer)
-    store.remember(**{_MARK: mark})
-    return _rows(store) < before
-
-
-def _rows(store: Store) -> int:
-    found: int = store.fetch(
-        "SELECT (SELECT count(*) FROM state.snapshot) + (SELECT count(*) FROM state.rejects)"
-    )[0][0]
-    return found
+    if suppressions.confirmed and store.meta("purged") != mark:
+        list_suppressions(store, suppressions)
+        store.remember(rewrite="due")
+        store.execute("forget", events=events, inner=suppressions.inner, outer=suppressions.outer)
+        store.remember(purged=mark)
+    return store.meta("rewrite") is not None
 
 
 def rewrite(paths: StatePaths) -> None:
@@ -51,6 +44,7 @@ def rewrite(paths: StatePaths) -> None:
         connection.execute("CHECKPOINT state")
         connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")
         connection.execute("COPY FROM DATABASE state TO fresh")
+        connection.execute("DELETE FROM fresh.meta WHERE name = 'rewrite'")
         connection.execute("DETACH fresh")
         connection.execute("DETACH state")
     fresh.chmod(0o600)

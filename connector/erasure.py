@@ -1,0 +1,237 @@
+"""Erasure by hand: delete users now, whatever the mappings say, and keep them deleted.
+
+A request is in the ledger before anything is sent, so that a process that dies loses none: the next
+sync or erasure of the target finishes it. While a mapping is being synced its rows may still be on
+their way, so an erasure waits for that sync, which sends it at its own end.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.control.erasures import MODELS_WITHIN, PROFILE_WITHIN, Erasure, Ledger
+from connector.control.lease import lease
+from connector.control.store import ControlStore
+from connector.destination.target import Target
+from connector.destination.work import Operation, Settlement, Slices, WorkBatch
+from connector.destination.writer import Writer
+from connector.errors import ConnectorError, Locked, UsageError
+from connector.mapping.mapping import Mapping
+from connector.mapping.rules import Kind
+from connector.prepare import suppressed
+from connector.project import Project
+from connector.report import Http, MappingReport, RejectSample, RunReport, Status
+from connector.snapshot.purge import forget_erased, rewrite
+from connector.snapshot.store import StatePaths, open_store
+from connector.stop import Stop
+
+NAME = "erase"
+"""What stands for the mapping in the report and in the runs of the control store."""
+
+_UNADDRESSABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of one erasure, to be handed to whoever may see it: it names the user in clear."""
+
+    uid: str
+    erasure: Erasure
+
+    @property
+    def profile_gone_by(self) -> datetime | None:
+        """When the platform has removed profile and events at the latest."""
+        confirmed = self.erasure.confirmed_at
+        return confirmed + PROFILE_WITHIN if confirmed else None
+
+    @property
+    def models_forget_by(self) -> datetime | None:
+        """When its models have forgotten at the latest."""
+        confirmed = self.erasure.confirmed_at
+        return confirmed + MODELS_WITHIN if confirmed else None
+
+
+def erase(
+    project: Project, target: Target, uids: Sequence[str], *, stop: Stop | None = None
+) -> tuple[RunReport, list[Receipt]]:
+    """Hard-delete users at the target now; receipts come in the order of `uids`.
+
+    A user who was never synced is deleted all the same. Returns with status `locked` and the
+    requests waiting where a sync is under way, `incomplete` where the API could not be reached.
+
+    Raises:
+        UsageError: no uid, or one that no request could address.
+        StateError: the control store cannot be used.
+    """
+    wanted = list(dict.fromkeys(uids))
+    check_uids(wanted)
+    control = open_control(project, target)
+    report = RunReport("erase", secrets.token_hex(8), target.name)
+    try:
+        hasher = control.hasher()
+        hashes = {hasher(uid): uid for uid in wanted}
+        asked: dict[str, str | None] = {**hashes}
+        Ledger(control).request(asked, rule="erase", run_id=report.run_id)
+        report.mappings.append(
+            finish_recorded(project, target, control, report.run_id, stop=stop or Stop())
+        )
+        lines = {line.uid_hash: line for line in Ledger(control).lines(hashes)}
+        receipts = [Receipt(uid, lines[uid_hash]) for uid_hash, uid in hashes.items()]
+    finally:
+        control.close()
+    return report, receipts
+
+
+def check_uids(uids: Sequence[str]) -> None:
+    """Refuse uids that no request could address.
+
+    Raises:
+        UsageError: there is none, or it is empty, `.`, `..` or holds control characters.
+    """
+    if not uids:
+        raise UsageError("no uid was given", hint="name one or more, or a file with `--file`")
+    for uid in uids:
+        if uid in {"", ".", ".."} or _UNADDRESSABLE.search(uid):
+            raise UsageError(f"{uid!r} addresses no user: such a uid was never sent")
+
+
+def lift(project: Project, target: Target, uids: Sequence[str]) -> int:
+    """Let users be sent again from the next sync on; returns how many were suppressed."""
+    control = open_control(project, target)
+    try:
+        hasher = control.hasher()
+        return control.lift([hasher(uid) for uid in uids])
+    finally:
+        control.close()
+
+
+def ledger(project: Project, target: Target) -> list[Erasure]:
+    """Every erasure of a target, the oldest first."""
+    control = open_control(project, target)
+    try:
+        return Ledger(control).lines()
+    finally:
+        control.close()
+
+
+def open_control(project: Project, target: Target) -> ControlStore:
+    """The control store of a target."""
+    return ControlStore(project.state_path / target.name, target.name, project.control_url)
+
+
+def finish_recorded(
+    project: Project, target: Target, control: ControlStore, run_id: str, *, stop: Stop
+) -> MappingReport:
+    """Finish what waits, and note how it went as a run of its own; errors are in the report."""
+    report = MappingReport(NAME, str(Kind.USERS))
+    began = time.monotonic()
+    number = control.start_run(run_id, NAME, "erase")
+    try:
+        finish_pending(project, target, control, run_id, report, stop=stop)
+    except Locked as error:
+        report.status, report.error = Status.LOCKED, error.message
+        report.hint = "the erasure is noted; that sync sends it when it ends"
+    except ConnectorError as error:
+        report.status, report.error, report.hint = Status.FAILED, error.message, error.hint
+    finally:
+        report.seconds = time.monotonic() - began
+        control.finish_run(
+            number,
+            status=str(report.status),
+            pending=report.pending,
+            rejected=report.rejected,
+            seconds=report.seconds,
+            report=report.to_json() | {"rejects": []},
+            error=report.error,
+        )
+    return report
+
+
+def finish_pending(
+    project: Project,
+    target: Target,
+    control: ControlStore,
+    run_id: str,
+    report: MappingReport,
+    *,
+    stop: Stop,
+) -> None:
+    """Send what was asked for by hand and is not confirmed yet, and purge what is.
+
+    Raises:
+        Locked: a mapping is being synced by another process; the requests keep waiting.
+        DestinationError: the target refuses us.
+        StateError: the state cannot be written.
+    """
+    waiting = Ledger(control).by_hand()
+    operation = report.changes["hard_delete"]
+    operation.planned = operation.pending = len(waiting)
+    mappings = [m for m in project.mappings if m.kind is not Kind.RECOMMENDATIONS]
+    with ExitStack() as leases:
+        for mapping in mappings:
+            leases.enter_context(lease(control, mapping.name))
+        if waiting:
+            _send(target, control, run_id, waiting, report, stop)
+        for mapping in mappings:
+            purge_mapping(project, target, control, mapping)
+
+
+def purge_mapping(
+    project: Project, target: Target, control: ControlStore, mapping: Mapping
+) -> None:
+    """Drop whoever was erased from the state of one mapping, for good."""
+    paths = StatePaths(project.state_path / target.name, mapping.name)
+    if not paths.file.exists():
+        return
+    with open_store(paths) as store:
+        due = forget_erased(store, suppressed(control), events=mapping.kind is Kind.EVENTS)
+    if due:
+        rewrite(paths)
+
+
+def _send(
+    target: Target,
+    control: ControlStore,
+    run_id: str,
+    waiting: dict[str, str],
+    report: MappingReport,
+    stop: Stop,
+) -> None:
+    operation = report.changes["hard_delete"]
+    hashes = list(waiting)
+    ledger_ = Ledger(control)
+    ledger_.sent(hashes)
+
+    def settle(settlement: Settlement) -> None:
+        answers = {hashes[at]: settlement.answers.get(at) for at in settlement.acknowledged}
+        ledger_.confirm(answers, run_id)
+        operation.acknowledged += len(answers)
+        operation.rejected += len(settlement.rejected)
+        report.rejects += [
+            RejectSample(None, item.code, item.field, item.message) for item in settlement.rejected
+        ]
+
+    delivery = Writer(target).deliver(_batches(list(waiting.values())), settle, stop=stop)
+    operation.pending = operation.planned - operation.acknowledged - operation.rejected
+    report.http = Http(delivery.requests, delivery.retries, delivery.throttled)
+    if operation.rejected:
+        report.status = Status.FAILED
+        report.error = f"the API refused {operation.rejected:,} of the deletes"
+        report.hint = "they keep waiting and are sent again by the next `connector erase` or sync"
+    elif operation.pending:
+        report.status, report.error = Status.INCOMPLETE, delivery.incomplete or "stopped"
+
+
+def _batches(uids: Sequence[str]) -> Iterator[WorkBatch]:
+    data = [uid.encode() for uid in uids]
+    ends = [0]
+    for each in data:
+        ends.append(ends[-1] + len(each))
+    nothing = Slices(memoryview(b""), [0] * (len(data) + 1))
+    yield WorkBatch(Operation.HARD_DELETE, 0, Slices(memoryview(b"".join(data)), ends), nothing)
