@@ -262,7 +262,7 @@ class DeliveryRun:
         if job.skipped:
             rows = [row for row in range(job.start, job.stop) if row not in job.skipped]
             self._journal.acknowledged.extend(first + row for row in rows)
-            for row, words in job.skipped.items():
+            for row, words in job.proven.items():
                 self._journal.rejected.append(_rejection(first + row, words))
         else:
             self._journal.acknowledged.extend(range(first + job.start, first + job.stop))
@@ -270,7 +270,7 @@ class DeliveryRun:
         self._refused_in_a_row = 0
         if job.found:
             self._limits.no_culprit()
-        self._settled += job.stop - job.start
+        self._settled += job.rows + len(job.proven)
         self._push(job.after_accepted())
 
     def _not_accepted(self, job: Job, answer: Answer | Failure, verdict: Outcome) -> None:

@@ -137,14 +137,27 @@ class Job:
         """What follows once this request was accepted."""
         if self.suspects > self.stop:
             return [self._search(self.stop, self.suspects)]
-        return self._rest()
+        if self.proven:
+            return self._rest()
+        return self._left_out() + self._rest()
+
+    @property
+    def proven(self) -> dict[int, Refusal]:
+        """Once this request was accepted: the row that must have been the culprit.
+
+        Refused with it, accepted without it. Of several rows left out, any may be innocent.
+        """
+        return self.skipped if len(self.skipped) == 1 else {}
 
     def after_rejected(self) -> list[Job]:
         """What follows once the single row of this request was rejected.
 
         Rows left out on the API's word are tried after all: it had not named the right ones.
         """
-        return [Job(self.batch, row, row + 1) for row in self.skipped] + self._rest()
+        return self._left_out() + self._rest()
+
+    def _left_out(self) -> list[Job]:
+        return [Job(self.batch, row, row + 1) for row in self.skipped]
 
     @property
     def first_row(self) -> int:

@@ -71,7 +71,7 @@ def test_several_named_culprits_are_left_out_one_after_another(
     delivery, _ = deliver(target, ledger, poisonous(poison, naming=0), 500)
     assert ledger.holds_once(set(range(500)) - poison)
     assert set(ledger.rejected) == poison
-    assert delivery.requests == 5
+    assert delivery.requests <= 5 + len(poison)
 
 
 def test_a_culprit_named_wrongly_is_not_believed(target: MakeTarget, ledger: Ledger) -> None:

@@ -28,7 +28,7 @@ def search(count: int, poison: set[int], naming: int | None) -> tuple[set[int], 
         bad = [place for place, row in enumerate(rows) if row in poison]
         if not bad:
             accepted.update(rows)
-            rejected.update(job.skipped)
+            rejected.update(job.proven)
             todo.extendleft(reversed(job.after_accepted()))
         elif job.rows == 1:
             assert rows == [job.first_row]
