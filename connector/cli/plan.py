@@ -11,7 +11,7 @@ import click
 from connector.cli.options import Command, json_option, selection
 from connector.cli.settings import Settings
 from connector.cli.sync import show_errors, tinted
-from connector.cli.words import bold, counted, duration, echo_json, one_line
+from connector.cli.words import bold, counted, duration, echo_json, one_line, table
 
 if TYPE_CHECKING:
     from connector.report import ChangeSample, MappingReport, Operation, RunReport
@@ -69,6 +69,28 @@ def plan(
     return code
 
 
+def overview(report: RunReport) -> list[str]:
+    """A plan in short: a line for each mapping, and all together."""
+    names = [name for name in _NAMES if any(each.changes[name].planned for each in report.mappings)]
+    header = ["mapping", *(_NAMES[name] for name in names), "not sent", "requests"]
+    rows = [
+        [
+            entry.name,
+            *(entry.changes[name].planned or None for name in names),
+            _unsent(entry) or None,
+            entry.forecast.requests if entry.forecast else None,
+        ]
+        for entry in report.mappings
+    ]
+    head, *lines = table(header, rows)
+    return [bold(head), *lines, "", _total(report)]
+
+
+def _unsent(entry: MappingReport) -> int:
+    rows = entry.rows
+    return rows.unchanged + rows.rejected + rows.skipped + rows.suppressed
+
+
 def describe(report: RunReport, *, samples: int) -> Iterator[str]:
     """A plan as lines: each mapping, with so many samples of each operation, and all together."""
     idle = []
@@ -76,7 +98,7 @@ def describe(report: RunReport, *, samples: int) -> Iterator[str]:
         if entry.status == "done" and not entry.planned:
             idle.append(entry)
             continue
-        yield from _mapping(entry, samples)
+        yield from describe_mapping(entry, samples)
         yield ""
     if idle:
         width = max(len(entry.name) for entry in idle)
@@ -86,7 +108,8 @@ def describe(report: RunReport, *, samples: int) -> Iterator[str]:
     yield _total(report)
 
 
-def _mapping(entry: MappingReport, samples: int) -> Iterator[str]:
+def describe_mapping(entry: MappingReport, samples: int) -> Iterator[str]:
+    """What is planned for one mapping, and why."""
     status = "" if entry.status == "done" else f" ({tinted(str(entry.status))})"
     cost = ""
     if entry.forecast is not None and entry.planned:

@@ -113,7 +113,7 @@ def summary(report: RunReport) -> list[str]:
         [
             entry.name,
             str(entry.status),
-            *(counts[position] for _, counts in columns),
+            *(counts[position] or None for _, counts in columns),
             entry.http.requests,
             f"{entry.seconds:.1f}",
         ]
