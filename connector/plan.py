@@ -65,7 +65,10 @@ def _plan_one(
     began = time.monotonic()
     paths = StatePaths(project.state_path / target.name, mapping.name)
     try:
-        with bind(project, mapping) as bound, open_store(paths, keep=False) as store:
+        with (
+            bind(project, mapping) as bound,
+            open_store(paths, keep=False, origin=bound.origin_file) as store,
+        ):
             compared = compare(project, bound, store, control, refresh=options.full_refresh)
             count(report, compared)
             _look(report, bound, compared, target)

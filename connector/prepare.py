@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -24,7 +25,7 @@ from connector.mapping.rules import Kind
 from connector.project import Project
 from connector.snapshot.stage import Decided, Rules, Stage, Suppressions
 from connector.snapshot.store import Store
-from connector.source.base import Relation, Source, Window
+from connector.source.base import Origin, Relation, Source, Window
 from connector.source.open import open_source
 from connector.sql import literal
 
@@ -45,6 +46,18 @@ class Bound:
     mapping: Mapping
     source: Source
     compiled: Compiled
+    columns: pa.Schema
+    origin: Origin | None
+    """Where the rows can be scanned without being read."""
+
+    @property
+    def origin_file(self) -> Path | None:
+        """The database file to scan where it lies."""
+        return self.origin.file if self.origin else None
+
+    def wanted(self) -> pa.Schema:
+        """The columns that are used."""
+        return pa.schema([self.columns.field(name) for name in self.compiled.columns])
 
     def relation(self, window: Window | None = None) -> Relation:
         """What to read: only the columns that are used."""
@@ -94,7 +107,7 @@ def bind(project: Project, mapping: Mapping) -> Iterator[Bound]:
         whole = Relation(table=mapping.table, query=mapping.query, where=mapping.where)
         columns = source.schema(whole)
         compiled = compile_mapping(mapping, columns, timezone=source.timezone)
-        yield Bound(mapping, source, compiled)
+        yield Bound(mapping, source, compiled, columns, source.origin(whole))
     finally:
         source.close()
 
@@ -157,6 +170,9 @@ def compare(
 
 
 def _load(bound: Bound, stage: Stage, window: Window | None) -> None:
+    direct = bound.origin if window is None else None
+    if direct is not None and stage.look_at(direct.table, bound.wanted()):
+        return
     try:
         with bound.source.read(bound.relation(window)) as reader:
             stage.load(reader)

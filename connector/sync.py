@@ -238,7 +238,7 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
     paths = run.paths(mapping)
     with bind(run.project, mapping) as bound:
         started = utc_now()
-        with open_store(paths) as store:
+        with open_store(paths, origin=bound.origin_file) as store:
             with run.stop.interrupting(store.connection.interrupt):
                 compared = compare(
                     run.project, bound, store, run.control, refresh=run.options.full_refresh

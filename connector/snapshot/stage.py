@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from connector.snapshot.store import Store, merge, statements
+from connector.sql import identifier
 
 SENT = ("hard_delete", "soft_delete", "upsert", "event")
 """Decisions that are delivered, in the order in which they are: who asked to go, goes first."""
@@ -92,6 +93,23 @@ class Stage:
             self._connection.unregister("incoming")
         count: int = self.store.fetch("SELECT count(*) FROM source")[0][0]
         return count
+
+    def look_at(self, table: Sequence[str], columns: pa.Schema) -> bool:
+        """Take the rows of a table of `origin` as they lie there, without copying them.
+
+        `columns` are those wanted, as a reader would yield them. False where a type comes out
+        otherwise than it would from the reader: then it must be loaded.
+        """
+        name = ".".join(identifier(part) for part in ("origin", *table))
+        wanted = ", ".join(identifier(column) for column in columns.names) or "rowid"
+        native = self._connection.sql(f"SELECT {wanted} FROM {name}")  # noqa: S608 - quoted
+        read = self._connection.from_arrow(pa.RecordBatchReader.from_batches(columns, []))
+        if columns.names and list(map(str, native.types)) != list(map(str, read.types)):
+            return False
+        self._connection.execute(
+            f"CREATE OR REPLACE VIEW source AS SELECT rowid AS rowid, {wanted} FROM {name}"  # noqa: S608 - quoted
+        )
+        return True
 
     def scan(self, sql: str, parameters: dict[str, Any]) -> None:
         """Run the scan of a mapping over what was loaded.

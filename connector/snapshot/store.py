@@ -95,9 +95,12 @@ def _parameters(statement: str) -> set[str]:
 
 
 @contextmanager
-def open_store(paths: StatePaths, *, keep: bool = True) -> Iterator[Store]:
+def open_store(
+    paths: StatePaths, *, keep: bool = True, origin: Path | None = None
+) -> Iterator[Store]:
     """Open the state of a mapping, making it when there is none.
 
+    `origin` is a database file to be scanned where it lies: it is attached, read-only, as `origin`.
     With `keep=False` nothing is made: where there is no state file yet, an empty one in memory
     stands in for it.
 
@@ -125,7 +128,7 @@ def open_store(paths: StatePaths, *, keep: bool = True) -> Iterator[Store]:
             with _folder_errors(paths):
                 _wipe_leftovers(stage)
                 private_folder(stage)
-            _attach_stage(connection, stage)
+            _attach_stage(connection, stage, origin)
             store = Store(paths, connection)
             _prepare(store)
             yield store
@@ -168,7 +171,9 @@ def _attach_state(
     _restrict(paths)
 
 
-def _attach_stage(connection: duckdb.DuckDBPyConnection, stage: Path) -> None:
+def _attach_stage(connection: duckdb.DuckDBPyConnection, stage: Path, origin: Path | None) -> None:
+    if origin is not None:
+        connection.execute(f"ATTACH {literal(str(origin))} AS origin (READ_ONLY)")
     connection.execute(f"ATTACH {literal(str(stage / 'stage.duckdb'))} AS stage")
     connection.execute("USE stage")
     connection.execute("SET enable_external_access = false")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -14,18 +15,24 @@ ROWS_PER_BATCH = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Rows whose `column` lies in [start, end); naive UTC, either end may be open."""
+    """Rows whose `column` lies in [start, end); naive UTC, either end may be open.
+
+    `or_null` asks for rows without a value too. A source may yield more than the window, never
+    less: the stage cuts exactly.
+    """
 
     column: str
     start: datetime | None = None
     end: datetime | None = None
+    or_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
     """What to read: a table or a query, filtered by the source's own SQL, and the columns wanted.
 
-    Columns are names as the source gives them; None reads all.
+    Columns are names as the source gives them; None reads all. `label` says on whose behalf: the
+    mapping's name, for warehouses that keep a log of what they are asked.
     """
 
     table: str | None = None
@@ -33,15 +40,24 @@ class Relation:
     where: str | None = None
     columns: tuple[str, ...] | None = None
     window: Window | None = None
+    label: str | None = None
 
     def __str__(self) -> str:
         return self.table or "the query"
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A table that DuckDB can scan where it lies: a database file, and the table's path in it."""
+
+    file: Path
+    table: tuple[str, ...]
+
+
 class Source(Protocol):
     """One warehouse, opened for reading only.
 
-    Both methods raise `SourceError` with a message that names what could not be read and why.
+    All methods raise `SourceError` with a message that names what could not be read and why.
     """
 
     name: str
@@ -54,6 +70,10 @@ class Source(Protocol):
 
     def read(self, relation: Relation) -> AbstractContextManager[pa.RecordBatchReader]:
         """Stream the rows as Arrow batches; nothing is held beyond a few batches."""
+        ...
+
+    def origin(self, relation: Relation) -> Origin | None:
+        """Where DuckDB can scan these rows itself, without their being read; None elsewhere."""
         ...
 
     def close(self) -> None:

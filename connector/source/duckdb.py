@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from connector.errors import SourceError
-from connector.source.base import ROWS_PER_BATCH, Relation, Window
+from connector.source.base import ROWS_PER_BATCH, Origin, Relation, Window
 from connector.source.settings import DuckDBSettings
 from connector.sql import identifier, literal, table_parts
 
@@ -30,6 +30,7 @@ class DuckDBSource:
                 f"source {settings.name!r}: no database file at {settings.path}",
                 hint="check `path`; it is relative to the folder that holds `mappings/`",
             )
+        self._path = settings.path
         self._connection = _connect(settings)
 
     def schema(self, relation: Relation) -> pa.Schema:
@@ -50,6 +51,21 @@ class DuckDBSource:
             yield reader
         finally:
             cursor.close()
+
+    def origin(self, relation: Relation) -> Origin | None:
+        """The file itself, for a whole table: views, queries and filters are read."""
+        if relation.table is None or relation.where or relation.window is not None:
+            return None
+        try:
+            parts = table_parts(relation.table)
+        except ValueError:
+            return None
+        known = self._connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'source' "
+            "AND lower(table_name) = lower(?) AND lower(schema_name) = lower(?)",
+            [parts[-1], parts[-2] if len(parts) > 1 else "main"],
+        ).fetchall()
+        return Origin(self._path, known[0]) if len(known) == 1 else None
 
     def close(self) -> None:
         """Close the file."""

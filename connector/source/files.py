@@ -63,6 +63,9 @@ class FilesSource:
         finally:
             cursor.close()
 
+    def origin(self, relation: Relation) -> None:
+        """Files are read."""
+
     def close(self) -> None:
         """Close the connection that reads."""
         self._connection.close()
