@@ -34,8 +34,9 @@ def deliver(
     *,
     stop: Stop,
     progress: Callable[[Progress], None] | None = None,
+    held: Callable[[], bool] | None = None,
 ) -> Delivery:
-    """Send changes and journal what becomes of each row.
+    """Send changes and journal what becomes of each row; while `held` says so nothing is sent.
 
     Raises:
         DestinationError: the target would refuse every row.
@@ -56,7 +57,7 @@ def deliver(
         changes.settle(settlement.acknowledged, refused)
 
     batches = (work_batch(change) for change in changes.batches())
-    return Writer(target).deliver(batches, settle, stop=stop, progress=progress)
+    return Writer(target).deliver(batches, settle, stop=stop, progress=progress, held=held)
 
 
 def request_erasures(control: ControlStore, stage: Stage, *, mapping: str, run_id: str) -> None:

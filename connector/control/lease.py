@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import and_, delete, insert, select, update
@@ -25,15 +26,24 @@ LASTS = timedelta(seconds=60)
 
 _RENEWED_EVERY = 15.0
 
+_BRIEFLY = "briefly-"
+"""Marks the token of a lease that is about to be given back."""
+
+_PATIENCE = 30.0
+_LOOK = 0.05
+"""Seconds, for waiting for such a lease."""
+
 
 @contextlib.contextmanager
-def lease(store: ControlStore, mapping: str) -> Iterator[None]:
+def lease(store: ControlStore, mapping: str, *, briefly: bool = False) -> Iterator[None]:
     """Hold the lease of a mapping while the body runs.
+
+    `briefly` promises to give it back within seconds: others then wait for it.
 
     Raises:
         Locked: a living process holds it.
     """
-    mine = _Mine(store, mapping)
+    mine = _Mine(store, mapping, briefly=briefly)
     mine.take()
     ended = threading.Event()
     renewer = threading.Thread(target=mine.renew_until, args=(ended,), daemon=True)
@@ -56,25 +66,34 @@ class Holder:
 
 
 def holders(store: ControlStore) -> dict[str, Holder]:
-    """Who syncs which mapping now, by the mapping's name; leases of the dead are left out."""
+    """Who syncs which mapping now, by the mapping's name; leases of the dead, and those held
+    briefly, are left out."""
     with store.begin() as connection:
         rows = connection.execute(select(leases).where(leases.c.target == store.target)).mappings()
         held = [dict(row) for row in rows]
     return {
         row["mapping"]: Holder(row["process"], row["host"], row["taken_at"])
         for row in held
-        if _alive(row)
+        if _alive(row) and not row["token"].startswith(_BRIEFLY)
     }
 
 
 class _Mine:
-    def __init__(self, store: ControlStore, mapping: str) -> None:
+    def __init__(self, store: ControlStore, mapping: str, *, briefly: bool) -> None:
         self._store = store
         self._mapping = mapping
-        self._token = secrets.token_hex(16)
+        self._token = (_BRIEFLY if briefly else "") + secrets.token_hex(16)
         self._row = and_(leases.c.target == store.target, leases.c.mapping == mapping)
 
     def take(self) -> None:
+        deadline = monotonic() + _PATIENCE
+        while (held := self._try()) is not None:
+            if not held.get("token", "").startswith(_BRIEFLY) or monotonic() > deadline:
+                raise self._locked(held)
+            sleep(_LOOK)
+
+    def _try(self) -> dict[str, Any] | None:
+        """Take the lease; otherwise who holds it, as far as that is known."""
         values = {
             "token": self._token,
             "host": socket.gethostname(),
@@ -92,12 +111,12 @@ class _Mine:
                             target=self._store.target, mapping=self._mapping, **values
                         )
                     )
-                    return
+                    return None
             elif not _alive(dict(held)):
                 same = and_(self._row, leases.c.token == held["token"])
                 if connection.execute(update(leases).where(same).values(**values)).rowcount:
-                    return
-        raise self._locked(held)
+                    return None
+        return dict(held) if held else {}
 
     def _locked(self, held: Any) -> Locked:
         by = f" (process {held['process']} on {held['host']})" if held else ""

@@ -88,3 +88,21 @@ erasures = Table(
 )
 """Every erasure ever asked for. `uid` is in clear only until it is confirmed, and only where it was
 asked for by hand."""
+
+chunks = Table(
+    "connector_chunks",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("target", String(200), nullable=False, index=True),
+    Column("mapping", String(200), nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("window_start", DateTime, nullable=False),
+    Column("window_end", DateTime, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("acknowledged", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("known", BigInteger, nullable=False),
+    Column("run_id", String(40), nullable=False),
+    Column("done_at", DateTime, nullable=False),
+)
+"""Windows of events that a backfill is through with."""

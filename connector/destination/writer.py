@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Iterable
 
 from connector.destination.delivery import DeliveryRun
-from connector.destination.pacing import LocalPacer
+from connector.destination.held import HeldPacer
+from connector.destination.pacing import LocalPacer, Pacer
 from connector.destination.target import Target
 from connector.destination.transport import HttpTransport, Transport, check_address
 from connector.destination.work import Delivery, Progress, Settlement, WorkBatch
@@ -45,12 +46,15 @@ class Writer:
         *,
         stop: Stop | None = None,
         progress: Callable[[Progress], None] | None = None,
+        held: Callable[[], bool] | None = None,
     ) -> Delivery:
         """Send every row and say what became of it; blocks until that is done or has to end.
 
         `batches` is read in one thread, `settle` called in another, never twice at once, at most
         `flush_seconds` after an acknowledgement and once more before this returns or raises. A row
         that was not settled is pending: it may or may not have arrived, and is to be sent again.
+
+        While `held` says so no request leaves; it is asked often, in the event loop.
 
         Returns with `incomplete` set when asked to stop, when the API keeps failing, or wants more
         patience than the target's `max_wait`. Raises DestinationError when the API would refuse any
@@ -59,7 +63,7 @@ class Writer:
         """
         loop = _new_event_loop()
         try:
-            return loop.run_until_complete(self._deliver(batches, settle, stop, progress))
+            return loop.run_until_complete(self._deliver(batches, settle, stop, progress, held))
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
@@ -70,12 +74,16 @@ class Writer:
         settle: Callable[[Settlement], None],
         stop: Stop | None,
         progress: Callable[[Progress], None] | None,
+        held: Callable[[], bool] | None,
     ) -> Delivery:
         transport = self._transport or HttpTransport(self._target)
+        pacer: Pacer = LocalPacer(self._target)
+        if held is not None:
+            pacer = HeldPacer(pacer, held)
         run = DeliveryRun(
             self._target,
             transport,
-            LocalPacer(self._target),
+            pacer,
             batches,
             settle,
             self._flush_seconds,
