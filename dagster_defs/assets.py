@@ -1,0 +1,93 @@
+"""One asset for each mapping: what Dagster shows of it before anything has run."""
+
+import hashlib
+import json
+import re
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import dagster as dg
+
+from connector.errors import Place
+from connector.mapping.mapping import Mapping
+from connector.sql import table_parts
+from dagster_defs import names
+from dagster_defs.columns import Columns
+
+_NOT_SENT = {"schedule", "tags", "description", "owners", "coverage", "max_reject_percent"}
+"""What a mapping says that changes nothing of what is sent."""
+
+
+def asset_spec(mapping: Mapping, *, prefix: str, target: str, columns: Columns) -> dg.AssetSpec:
+    """The asset of a mapping, key `[prefix, mapping]`, as it is before any translation.
+
+    A mapping without a schedule is synced when its upstream asset is materialized.
+    """
+    upstream = upstream_key(mapping)
+    automation = None if mapping.schedule else dg.AutomationCondition.eager()
+    return dg.AssetSpec(
+        key=[prefix, mapping.name],
+        deps=[] if upstream is None else [upstream],
+        description=mapping.description or _description(mapping, target),
+        group_name=prefix,
+        kinds={"sequen", str(mapping.kind)},
+        owners=[names.owner(owner) for owner in mapping.owners],
+        tags={names.tag(tag): "" for tag in mapping.tags},
+        code_version=code_version(mapping),
+        automation_condition=automation,
+        metadata={
+            "mapping": mapping.name,
+            "target": target,
+            "dagster/column_schema": columns.schema(mapping),
+            "dagster/code_references": dg.CodeReferencesMetadataValue(
+                code_references=[
+                    dg.LocalFileCodeReference(
+                        file_path=str(mapping.place.file.absolute()),
+                        line_number=mapping.place.line,
+                        label=mapping.place.file.name,
+                    )
+                ]
+            ),
+        },
+    )
+
+
+def with_lineage(spec: dg.AssetSpec, mapping: Mapping, columns: Columns) -> dg.AssetSpec:
+    """The asset with its column lineage, which follows the dependency that it ended up with."""
+    deps = list(spec.deps)
+    if mapping.table is None or len(deps) != 1 or "dagster/column_lineage" in spec.metadata:
+        return spec
+    lineage = columns.lineage(mapping, deps[0].asset_key)
+    return spec.merge_attributes(metadata={"dagster/column_lineage": lineage})
+
+
+def upstream_key(mapping: Mapping) -> dg.AssetKey | None:
+    """The asset key of the table that a mapping reads: `analytics.dim_users` is
+    `analytics/dim_users`. None for a query, which may read anything, and for a glob of files."""
+    if mapping.table is None or re.search(r"[*?\[]", mapping.table):
+        return None
+    try:
+        return dg.AssetKey(list(table_parts(mapping.table)))
+    except ValueError:
+        return dg.AssetKey(mapping.table)
+
+
+def code_version(mapping: Mapping) -> str:
+    """A hash of everything in a mapping that decides what is sent; where it stands is no part."""
+    said = {name: value for name, value in _plain(mapping).items() if name not in _NOT_SENT}
+    text = json.dumps(said, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        items = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: _plain(item) for name, item in items if not isinstance(item, Place)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _description(mapping: Mapping, target: str) -> str:
+    read = f"`{mapping.table}`" if mapping.table else "a query"
+    return f"{str(mapping.kind).capitalize()} of {read}, for {target!r}."
