@@ -26,7 +26,7 @@ def compile_(settings: Settings, *, name: str) -> None:
         click.echo(bound.compiled.preview())
 
 
-@click.command("schema", cls=Command)
+@click.command("schema", cls=Command, short_help="Print the JSON Schema of the YAML files.")
 @click.argument("what", type=click.Choice(["mapping", "project"]), default="mapping")
 def schema(*, what: str) -> None:
     """Print the JSON Schema of mapping files, or of project.yaml, for editors."""

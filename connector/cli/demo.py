@@ -31,7 +31,7 @@ PAUSE = 1.5
 EVENTS_A_USER = 10
 
 
-@click.command("demo", cls=Command)
+@click.command("demo", cls=Command, short_help="Show the whole round on made-up data.")
 @click.option("--users", type=click.IntRange(min=30), default=2000, show_default=True)
 @click.option("--days", type=click.IntRange(min=1), default=30, show_default=True)
 @click.option("--seed", default=7, show_default=True, help="Another seed, another warehouse.")

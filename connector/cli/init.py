@@ -11,7 +11,7 @@ from connector.cli.options import Command
 from connector.cli.settings import Settings
 
 
-@click.command("init", cls=Command)
+@click.command("init", cls=Command, short_help="Write a small project to begin with.")
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
 @click.pass_obj
 def init(settings: Settings, *, folder: Path) -> None:

@@ -71,6 +71,9 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read our output has gone; the interpreter must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return _interrupted(settings)
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches people unasked

@@ -98,6 +98,9 @@ def describe(report: RunReport, *, samples: int) -> Iterator[str]:
         if entry.status == "done" and not entry.planned:
             idle.append(entry)
             continue
+        if not entry.rows.source and not entry.planned:
+            yield f"{bold(entry.name)} {tinted(str(entry.status))}"
+            continue
         yield from describe_mapping(entry, samples)
         yield ""
     if idle:

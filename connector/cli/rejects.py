@@ -26,7 +26,7 @@ code_option = click.option("--code", metavar="CODE", help="Only rows refused for
 def rejects() -> None:
     """Look at rejected rows, try them again, or export them.
 
-    Without a command of its own it lists them.
+    Without a command of its own it lists them, with the options of `list`.
     """
 
 
@@ -133,13 +133,14 @@ def retry(
 
     Rows refused by a rule need no retry: every sync judges them anew.
     """
+    from connector.rejects import ask_again
     from connector.report import RunReport
     from connector.sync import SyncOptions
 
     project = settings.load()
     mappings = project.select(select, exclude)
     target = settings.choose(project)
-    asked = _ask_again(project, target.name, mappings, code)
+    asked = ask_again(project, mappings, target=target.name, codes=[code] if code else [])
     chosen = [mapping for mapping in mappings if asked.get(mapping.name)]
     report = RunReport("sync", "", target.name)
     if chosen:
@@ -154,30 +155,6 @@ def retry(
             "judged anew by every sync."
         )
     return report.exit_code
-
-
-def _ask_again(
-    project: Project, target: str, mappings: Sequence[Mapping], code: str | None
-) -> dict[str, int]:
-    from connector.control.lease import lease
-    from connector.control.store import ControlStore
-    from connector.snapshot.rejects import ask_again
-    from connector.snapshot.store import StatePaths, open_store
-
-    folder = project.state_path / target
-    known = [mapping for mapping in mappings if StatePaths(folder, mapping.name).file.exists()]
-    if not known:
-        return {}
-    control = ControlStore(folder, target, project.control_url)
-    asked = {}
-    try:
-        for mapping in known:
-            paths = StatePaths(folder, mapping.name)
-            with lease(control, mapping.name), open_store(paths) as store:
-                asked[mapping.name] = ask_again(store, [code] if code else [])
-    finally:
-        control.close()
-    return asked
 
 
 @rejects.command("export", cls=Command)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from connector.project import Project
 
 
-@click.command("status", cls=Command)
+@click.command(
+    "status", cls=Command, short_help="Show runs, rows, and what is pending or rejected."
+)
 @selection
 @json_option
 @click.pass_obj
@@ -103,7 +105,7 @@ def _entry(
 
 
 def _lines(target: str, entries: list[dict[str, Any]], suppressed: int) -> list[str]:
-    if not any(entry["last_run"] or entry["running"] for entry in entries):
+    if all(_state(entry) == "never run" for entry in entries):
         return [f"Nothing was synced to target {target!r} yet; `connector plan` shows what would."]
     header = [
         "mapping",
@@ -134,6 +136,8 @@ def _lines(target: str, entries: list[dict[str, Any]], suppressed: int) -> list[
 def _state(entry: dict[str, Any]) -> str:
     if entry["running"]:
         return "running"
+    if entry["interrupted"]:
+        return "interrupted"
     run = entry["last_run"]
     return str(run["status"]) if run else "never run"
 

@@ -164,9 +164,8 @@ def show_errors(settings: Settings, report: RunReport) -> None:
     """What went wrong with single mappings, each with its way out."""
     for entry in report.mappings:
         if entry.error is not None:
-            message = entry.error if entry.name in entry.error else f"{entry.name}: {entry.error}"
             say = settings.log.warning if entry.status == "incomplete" else settings.log.error
-            say(message, entry.hint)
+            say(_named(entry.name, entry.error), entry.hint)
         elif entry.too_many_rejects:
             share = entry.rejected / max(entry.rows.source, 1)
             settings.log.error(
@@ -174,6 +173,14 @@ def show_errors(settings: Settings, report: RunReport) -> None:
                 "read, more than `max_reject_percent`",
                 f"see why with `connector rejects --select {entry.name}`",
             )
+
+
+def _named(mapping: str, error: str) -> str:
+    """An error with the mapping it is about; several mistakes of its file stand on lines below."""
+    if repr(mapping) in error:
+        return error
+    lines = error.splitlines()
+    return f"{mapping}: {error}" if len(lines) < 2 else "\n  ".join([f"{mapping}:", *lines])
 
 
 def _next_steps(report: RunReport) -> list[str]:

@@ -90,7 +90,6 @@ def _check_target(settings: Settings, project: Project, findings: Findings) -> N
 
 def _check_mappings(project: Project, mappings: Sequence[Mapping], findings: Findings) -> None:
     from connector.prepare import bind
-    from connector.source.open import open_source
 
     unreachable: set[str] = set()
     for mapping in mappings:
@@ -98,17 +97,24 @@ def _check_mappings(project: Project, mappings: Sequence[Mapping], findings: Fin
         if mapping.source in unreachable:
             continue
         try:
-            open_source(project.source(mapping.source)).close()
-        except (SourceError, ConfigError) as error:
-            unreachable.add(mapping.source)
-            findings.add(error)
-            continue
-        try:
             with bind(project, mapping) as bound:
                 bound.parameters()
                 findings.checked[mapping.name] = _said(bound)
         except ConnectorError as error:
             findings.add(error)
+            if isinstance(error, SourceError) and not _is_reachable(project, mapping.source):
+                unreachable.add(mapping.source)
+
+
+def _is_reachable(project: Project, source: str) -> bool:
+    """Whether it is one table that cannot be read, or all of the source."""
+    from connector.source.open import open_source
+
+    try:
+        open_source(project.source(source)).close()
+    except SourceError:
+        return False
+    return True
 
 
 def _said(bound: Bound) -> str:
