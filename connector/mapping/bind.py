@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -13,10 +14,19 @@ from duckdb.sqltypes import DuckDBPyType
 
 from connector.errors import ConfigError, Place, Problem
 from connector.mapping.conversion import infer
-from connector.mapping.expression import ExpressionError, Parser
+from connector.mapping.expression import ColumnUse, ExpressionError, Parser
 from connector.mapping.mapping import Constant, Expression, Field, Mapping, Pii
 from connector.mapping.rules import ALLOWED_TYPES, EVENT_FIELDS, USER_FIELDS, FieldType, Kind
 from connector.sql import identifier, literal
+
+_KEYWORD_VALUES = {
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "localtime",
+    "localtimestamp",
+}
+"""What SQL calls by name, without parentheses, where no column has that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +58,17 @@ class Binder:
         self.problems: list[Problem] = []
         self._connection = duckdb.connect(config={"threads": 1})
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.register("incoming", columns.empty_table())
+        # A reader, for an empty table is more than pyarrow can make of some nested types.
+        self._connection.register("incoming", pa.RecordBatchReader.from_batches(columns, []))
         self._connection.execute("CREATE TABLE source AS FROM incoming")
         self._connection.unregister("incoming")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
         self._parser = Parser(self._connection)
-        self._columns = {name.lower(): name for name in columns.names}
+        self._columns = {_folded(name): name for name in columns.names}
+        self._ambiguous = {
+            name for name, count in Counter(map(_folded, columns.names)).items() if count > 1
+        }
         self._used: set[str] = set()
 
     @property
@@ -72,11 +86,7 @@ class Binder:
 
     def column(self, name: str, place: Place) -> Value | None:
         """A column of the source by its plain name."""
-        known = self._columns.get(name.lower())
-        if known is None:
-            self.problem(place, *self._unknown(name))
-            return None
-        return self.value(Expression(identifier(known), place))
+        return self.value(Expression(identifier(name), place))
 
     def value(self, given: Expression | Constant) -> Value | None:
         """Bind an expression, or spell a constant; None when it has a problem."""
@@ -90,19 +100,32 @@ class Binder:
         try:
             parsed = self._parser.parse(given.sql)
         except ExpressionError as error:
-            self.problem(_shift(given.place, error.offset), error.message, error.hint)
+            self.problem(place_within(given, error.offset), error.message, error.hint)
             return None
-        known = True
-        for use in parsed.columns:
-            name = self._columns.get(use.name.lower())
-            if name is None:
-                self.problem(_shift(given.place, use.offset), *self._unknown(use.name))
-                known = False
-            else:
-                self._used.add(name)
-        return self._bind(parsed.sql, given.place) if known else None
+        known = [self._use(use, given) for use in parsed.columns]
+        return self._bind(parsed.sql, given.place) if all(known) else None
 
-    def flag(self, given: Expression, what: str) -> str | None:
+    def _use(self, use: ColumnUse, given: Expression) -> bool:
+        """Note that a column is read; False where it cannot be."""
+        folded = _folded(use.name)
+        name = self._columns.get(folded)
+        if name is None:
+            if folded in _KEYWORD_VALUES:
+                return True
+            message, hint = self._unknown(use.name)
+        elif folded in self._ambiguous:
+            message = f"{use.name!r} is the name of several columns, which differ only by case"
+            hint = "give them other names in a `query`"
+        elif folded == "rowid":
+            message = f"{use.name!r} cannot be read: it is also DuckDB's own name for a row"
+            hint = "give it another name in a `query`"
+        else:
+            self._used.add(name)
+            return True
+        self.problem(place_within(given, use.offset), message, hint)
+        return False
+
+    def flag(self, given: Expression | Constant, what: str) -> str | None:
         """Bind a condition; null is false."""
         value = self.value(given)
         if value is None:
@@ -144,7 +167,7 @@ class Binder:
         return type_
 
     def _constant(self, given: Constant) -> tuple[str, DuckDBPyType]:
-        sql = literal(given.value)
+        sql = literal(given.value) if given.value != () else "[]::VARCHAR[]"
         bound = self._bind(sql, given.place)
         if bound is None:
             raise ConfigError(self.problems)
@@ -163,7 +186,7 @@ class Binder:
 
     def _unknown(self, name: str) -> tuple[str, str | None]:
         what = self.mapping.table or "the query"
-        close = get_close_matches(name.lower(), self._columns, n=1, cutoff=0.6)
+        close = get_close_matches(_folded(name), self._columns, n=1, cutoff=0.6)
         hint = f"did you mean {self._columns[close[0]]!r}?" if close else self._list_columns()
         return f"{name!r} is no column of {what}", hint
 
@@ -186,13 +209,29 @@ def bound_fields(binder: Binder) -> Iterator[BoundField]:
                 yield bound
 
 
-def _shift(place: Place, offset: int) -> Place:
-    """The place `offset` characters into an expression that stands at `place`."""
-    line = linecache.getline(str(place.file), place.line)
-    if not place.line:
+def _folded(name: str) -> str:
+    """A name as DuckDB compares it: letters beyond ASCII keep their case."""
+    return name.encode().lower().decode()
+
+
+def place_within(given: Expression, offset: int) -> Place:
+    """The place of the character at `offset` of an expression; where it begins, if in doubt.
+
+    A block scalar begins with `|` and stands on the lines below; what is folded or escaped in YAML
+    is not as it is written there.
+    """
+    place = given.place
+    linecache.checkcache(str(place.file))
+    first = linecache.getline(str(place.file), place.line) if place.line else ""
+    style = first[place.column - 1 : place.column]
+    if style in {"|", ">"}:
+        before = given.sql[:offset].split("\n")
+        line, start = place.line + len(before), given.sql.split("\n")[len(before) - 1]
+        column = linecache.getline(str(place.file), line).find(start) if start else -1
+        return (
+            replace(place, line=line, column=column + 1 + len(before[-1])) if column >= 0 else place
+        )
+    begin = place.column - 1 + (style in {'"', "'"})
+    if first[begin : begin + offset] != given.sql[:offset]:
         return place
-    at = line[place.column - 1 : place.column]
-    if at in {"|", ">"}:
-        return place
-    quoted = 1 if at in {'"', "'"} else 0
-    return replace(place, column=place.column + offset + quoted)
+    return replace(place, column=begin + offset + 1) if place.line else place

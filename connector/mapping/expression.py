@@ -20,8 +20,15 @@ _REFUSED = {
     "PARAMETER": "a parameter",
     "WINDOW": "a window function",
     "DEFAULT": "DEFAULT",
+    "POSITIONAL_REFERENCE": "a column by its number",
 }
 """Classes of DuckDB's syntax tree that are no value over one row."""
+
+_MULTIPLYING = {"unnest", "unlist"}
+"""Functions that make several rows of one."""
+
+_NO_COLUMNS = {"main", "system", "pg_catalog"}
+"""What may qualify the name of a function; anything else is a column it is called on."""
 
 _CLAUSES = ("where_clause", "having", "qualify", "sample")
 
@@ -97,6 +104,8 @@ class Parser:
         if tree["error"]:
             offset = int(tree.get("position") or 0) - len(_PREFIX)
             message = tree.get("error_message", "it does not parse")
+            if message.startswith("Only SELECT"):
+                message = "an expression is a value over one row, not a statement"
             raise ExpressionError(message, _characters(sql, offset))
         statements = tree["statements"]
         if len(statements) != 1 or statements[0]["node"]["type"] != "SELECT_NODE":
@@ -116,11 +125,14 @@ class Parser:
                 if node["column_names"][0] not in bound:
                     yield ColumnUse(node["column_names"][0], _offset(node))
                 return
-            case "LAMBDA":
+            case "LAMBDA" if node["syntax_type"] != "SINGLE_ARROW":  # an arrow reads JSON
                 bound |= frozenset(_lambda_parameters(node["lhs"]))
                 node = node["expr"]
             case kind:
                 self._check(kind, node, sql)
+                on = _called_on(node)
+                if on and on not in bound:
+                    yield ColumnUse(on, _offset(node))
         for value in node.values():
             yield from self._columns(value, sql, bound)
 
@@ -134,8 +146,16 @@ class Parser:
                 refusal = f"{name}() differs at every call: every row would be sent every time"
             elif name in self._aggregates:
                 refusal = f"{name}() is over many rows; an expression is a value over one row"
+            elif name in _MULTIPLYING:
+                refusal = f"{name}() makes several rows of one; an expression is one value"
         if refusal is not None:
             raise ExpressionError(refusal, _characters(sql, _offset(node)))
+
+
+def _called_on(node: dict[str, Any]) -> str | None:
+    """`country.upper()` is upper(country), though it reads like a function of a schema."""
+    on: str | None = node.get("catalog") or node.get("schema")
+    return on if node.get("class") == "FUNCTION" and on not in _NO_COLUMNS else None
 
 
 def _is_query(node: dict[str, Any]) -> bool:
