@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connector.mapping import rules
-from connector.mapping.conversion import Check, as_json
-from connector.mapping.fields import TYPE, TypedField, key_checks, subject_check
+from connector.mapping.canonical import Check
+from connector.mapping.conversion import as_json
+from connector.mapping.fields import TYPE, TypedField, column, subject_check
 from connector.mapping.mapping import Constant, Mapping, WithoutConsent
 from connector.mapping.rules import Kind
 from connector.row import Verdict
@@ -17,6 +18,9 @@ from connector.sql import identifier, literal
 DERIVED_ID_PREFIX = "c_"
 """Marks an event id that was derived from the row, for want of one in the mapping."""
 
+
+SOFT, HARD, CONSENT = "$soft", "$hard", "$consent"
+"""Columns of the conditions that decide what happens to a row."""
 
 _WITHDRAWN = {
     WithoutConsent.SKIP: Verdict.SKIP,
@@ -93,6 +97,24 @@ class Chain:
         """SQL of row, key, payload and digests for the rows of `source` that `chosen` chooses."""
         return f"WITH {self._layers(chosen)}\n{self._encoded()}"
 
+    def judged(self) -> str:
+        """SQL of every row's canonical fields and, beside them, what the scan says of the row.
+
+        That is in `$key`, `$fingerprint`, `$verdict` and `$violation`. It needs no `rowid`, so that
+        `source` may be a view; what a query over it does not use is not computed.
+        """
+        numbered = _Rules()
+        self._typed(numbered)
+        usable = f"CASE WHEN {identifier('$unkeyed')} IS NULL THEN {self._key()} END"
+        columns = [
+            ("*", ""),
+            (usable if self.key_field else self._key(), "$key"),
+            (self._fingerprint(), "$fingerprint"),
+            (self._verdict(), "$verdict"),
+            (self._violation(numbered), "$violation"),
+        ]
+        return f"WITH {self._layers(row='NULL')}\n{_select(columns, 'typed')}"
+
     def preview(self) -> str:
         """One readable query with everything: key, payload, fingerprint, verdict, violation."""
         cases = [
@@ -110,32 +132,40 @@ class Chain:
             f"FROM scanned AS s\nJOIN encoded AS e ON e.row = s.row"
         )
 
-    def _layers(self, chosen: str | None = None) -> str:
-        evaluated = _select(self._evaluated(), "source", where=chosen)
+    def _layers(self, chosen: str | None = None, row: str = "rowid") -> str:
+        evaluated = _select(self._evaluated(row), "source", where=chosen)
         numbered = _Rules()
         typed = _select(self._typed(numbered), "evaluated")
         return f"evaluated AS (\n{_indent(evaluated)}\n),\ntyped AS (\n{_indent(typed)}\n)"
 
-    def _evaluated(self) -> Iterator[tuple[str, str]]:
+    def _evaluated(self, row: str) -> Iterator[tuple[str, str]]:
         """The mapping's expressions, as its author wrote them."""
-        yield "rowid", "$row"
+        yield row, "$row"
         everything = [*self.fields.values(), *([self.cursor] if self.cursor else [])]
         for field in everything:
             for branch in field.branches:
                 sql = f"TRY(struct_pack(v := {branch.sql}))" if self.guarded else branch.sql
                 yield sql, branch.alias
         for alias, condition in self._conditions():
-            yield (f"coalesce(TRY({condition}), false)" if self.guarded else condition), alias
+            yield (f"TRY({condition})" if self.guarded else condition), alias
 
     def _conditions(self) -> Iterator[tuple[str, str]]:
         flags = self.flags
-        named = {"$soft": flags.soft, "$hard": flags.hard, "$consent": flags.consent}
+        named = {SOFT: flags.soft, HARD: flags.hard, CONSENT: flags.consent}
         yield from ((alias, sql) for alias, sql in named.items() if sql is not None)
-        yield from ((f"$filter {name}", sql) for name, sql in flags.filters)
+        yield from ((_filter(number, name), sql) for number, (name, sql) in _numbered(flags))
+
+    def _failed_conditions(self) -> Iterator[tuple[str, Check]]:
+        """A condition that failed decides nothing: a row must not be deleted for want of one."""
+        names = {SOFT: "soft_when", HARD: "hard_when", CONSENT: "consent"}
+        for alias, _ in self._conditions() if self.guarded else ():
+            failed = f"{identifier(alias)} IS NULL"
+            message = "the condition failed"
+            yield names.get(alias, "filter"), Check(failed, "expression_failed", message)
 
     def _typed(self, numbered: _Rules) -> list[tuple[str, str]]:
         """Canonical values, and the number of the first rule that a field breaks."""
-        key = self._key_field
+        key = self.key_field
         ordered = [self.fields[TYPE]] if TYPE in self.fields else []
         ordered += [field for field in self.fields.values() if field.name != TYPE]
         columns: list[tuple[str, str]] = [(identifier("$row"), "$row")]
@@ -143,13 +173,14 @@ class Chain:
         unusable: list[tuple[str, Check]] = []
         for field in ordered:
             conversion = field.conversion(guarded=self.guarded)
-            columns.append((conversion.value, field.name))
+            columns.append((conversion.value, column(field.name)))
             found = [(field.name, check) for check in conversion.checks]
             if field.name == key:
-                unusable = found + [(key, check) for check in key_checks(conversion.value)]
+                unusable = found + [(key, check) for check in field.key_checks(conversion.value)]
             else:
                 checks += found
         columns.append((numbered.case(unusable), "$unkeyed"))
+        checks += self._failed_conditions()
         columns.append((numbered.case(checks), "$broken"))
         if self.cursor is not None:
             columns.append((self.cursor.conversion(guarded=self.guarded).value, "$cursor"))
@@ -157,27 +188,23 @@ class Chain:
         return columns
 
     @property
-    def _key_field(self) -> str | None:
+    def key_field(self) -> str | None:
+        """The field that holds the key; None where it is derived from the row."""
         key = rules.USER_KEY if self.mapping.kind is Kind.USERS else rules.EVENT_KEY
         return key if key in self.fields else None
 
     def _scanned(self) -> str:
         numbered = _Rules()
         self._typed(numbered)
-        row = self._row_violation(numbered)
         usable = f"CASE WHEN {identifier('$unkeyed')} IS NULL THEN {self._key()} END"
         subject = self.mapping.kind is Kind.EVENTS and "uid" in self.fields
         return _select(
             [
                 (identifier("$row"), "row"),
-                (usable if self._key_field else self._key(), "key"),
+                (usable if self.key_field else self._key(), "key"),
                 (self._fingerprint(), "fingerprint"),
                 (f"{self._verdict()}::UTINYINT", "verdict"),
-                (
-                    f"coalesce({identifier('$unkeyed')}, {identifier('$broken')}, {row})"
-                    "::USMALLINT",
-                    "violation",
-                ),
+                (f"{self._violation(numbered)}::USMALLINT", "violation"),
                 (identifier("$cursor") if self.cursor else "NULL::BIGINT", "cursor"),
                 (identifier("uid") if subject else "NULL::VARCHAR", "subject"),
             ],
@@ -217,19 +244,19 @@ class Chain:
             return "NULL::USMALLINT[]"
         values = [
             f"hash({self.salt}, version())",
-            *(f"hash({identifier(name)})" for name in self.digested),
+            *(f"hash({identifier(column(name))})" for name in self.digested),
         ]
         narrowed = [f"({value} & 65535)::USMALLINT" for value in values]
         return _lines("list_value(", narrowed, ")", separator=",")
 
     def _key(self) -> str:
-        if self._key_field is not None:
-            return identifier(self._key_field)
+        if self.key_field is not None:
+            return identifier(self.key_field)
         return f"{literal(DERIVED_ID_PREFIX)} || md5({self._event_object(self._members())})"
 
     def _fingerprint(self) -> str:
-        names = [name for name in self.fields if name != self._key_field]
-        values = [str(self.salt), *(identifier(name) for name in names)]
+        names = [name for name in self.fields if name != self.key_field]
+        values = [str(self.salt), *(identifier(column(name)) for name in names)]
         if self.mapping.kind is Kind.USERS:
             values.insert(1, f"({self._verdict()}) = {Verdict.SOFT_DELETE:d}")
         return f"hash({', '.join(values)})"
@@ -238,20 +265,24 @@ class Chain:
         flags = self.flags
         whens = []
         if flags.hard:
-            whens.append(f"WHEN {identifier('$hard')} THEN {Verdict.HARD_DELETE:d}")
+            whens.append(f"WHEN {identifier(HARD)} THEN {Verdict.HARD_DELETE:d}")
         if flags.consent and self.mapping.consent:
             withdrawn = _WITHDRAWN[self.mapping.consent.otherwise]
-            whens.append(f"WHEN NOT {identifier('$consent')} THEN {withdrawn:d}")
+            whens.append(f"WHEN NOT {identifier(CONSENT)} THEN {withdrawn:d}")
         if flags.soft:
-            whens.append(f"WHEN {identifier('$soft')} THEN {Verdict.SOFT_DELETE:d}")
-        for name, _ in flags.filters:
-            passed = identifier(f"$filter {name}")
+            whens.append(f"WHEN {identifier(SOFT)} THEN {Verdict.SOFT_DELETE:d}")
+        for number, (name, _) in _numbered(flags):
+            passed = identifier(_filter(number, name))
             whens.append(
                 f"WHEN {identifier(TYPE)} = {literal(name)} AND NOT {passed} THEN {Verdict.SKIP:d}"
             )
         if not whens:
             return f"{Verdict.SEND:d}"
         return f"CASE {' '.join(whens)} ELSE {Verdict.SEND:d} END"
+
+    def _violation(self, numbered: _Rules) -> str:
+        row = self._row_violation(numbered)
+        return f"coalesce({identifier('$unkeyed')}, {identifier('$broken')}, {row})"
 
     def _row_violation(self, numbered: _Rules) -> str:
         """Rules on a row as a whole: what an event of its type must have, and whose it is."""
@@ -289,7 +320,7 @@ class Chain:
     def _user_payload(self) -> str:
         others = [name for name in self.fields if name != rules.USER_KEY]
         members = [
-            f"{identifier(name)} := {as_json(self.fields[name].type, identifier(name))}"
+            f"{identifier(name)} := {as_json(self.fields[name].type, identifier(column(name)))}"
             for name in [rules.USER_KEY, *others]
         ]
         deleted = f"({self._verdict()}) = {Verdict.SOFT_DELETE:d}"
@@ -301,7 +332,7 @@ class Chain:
         first = [TYPE, "original_timestamp"]
         rest = [name for name in self.fields if name not in {*first, rules.EVENT_KEY}]
         return [
-            self._member(name, as_json(self.fields[name].type, identifier(name)))
+            self._member(name, as_json(self.fields[name].type, identifier(column(name))))
             for name in [*first, *rest]
         ]
 
@@ -316,10 +347,18 @@ class Chain:
         return f"'{{' || {joined} || '}}'"
 
 
+def _numbered(flags: Flags) -> Iterator[tuple[int, tuple[str, str]]]:
+    return enumerate(flags.filters, start=1)
+
+
+def _filter(number: int, event_type: str) -> str:
+    return f"$filter {number} {event_type}"
+
+
 def _select(
     columns: list[tuple[str, str]] | Iterator[tuple[str, str]], table: str, where: str | None = None
 ) -> str:
-    lines = [f"{sql} AS {identifier(alias)}" for sql, alias in columns]
+    lines = [f"{sql} AS {identifier(alias)}" if alias else sql for sql, alias in columns]
     condition = f"\nWHERE {where}" if where else ""
     return f"{_lines('SELECT', lines, '', separator=',').rstrip()}\nFROM {table}{condition}"
 

@@ -18,7 +18,7 @@ from connector.mapping import rules
 from connector.mapping.bind import Binder, BoundField, bound_fields
 from connector.mapping.chain import Chain, Flags
 from connector.mapping.fields import TYPE, TypedField, check_key, typed_fields
-from connector.mapping.mapping import Expression, Field, Mapping
+from connector.mapping.mapping import Constant, Expression, Field, Mapping
 from connector.mapping.rules import FieldType, Kind
 
 FINGERPRINT_SCHEME = 1
@@ -99,18 +99,18 @@ def _without_deletion(mapping: Mapping, bound: list[BoundField]) -> list[BoundFi
 def _flags(binder: Binder, bound: list[BoundField]) -> Flags:
     mapping = binder.mapping
     deletes, consent = mapping.deletes, mapping.consent
-    soft = deletes.soft_when
+    soft: Expression | Constant | None = deletes.soft_when
+    what = "`soft_when`"
     for item in bound:
-        value = item.field.value
-        if item.field.name == "is_deleted" and isinstance(value, Expression):
-            soft = value
+        if mapping.kind is Kind.USERS and item.field.name == "is_deleted":
+            soft, what = item.field.value, "'is_deleted'"
     filters = {
         event_type.name: binder.flag(event_type.filter, f"the filter of {event_type.name!r}")
         for event_type in mapping.types
         if event_type.filter is not None
     }
     return Flags(
-        soft=binder.flag(soft, "`soft_when`") if soft else None,
+        soft=binder.flag(soft, what) if soft else None,
         hard=binder.flag(deletes.hard_when, "`hard_when`") if deletes.hard_when else None,
         consent=binder.flag(consent.when, "`consent`") if consent else None,
         filters=tuple((name, sql) for name, sql in filters.items() if sql is not None),

@@ -9,10 +9,18 @@ from duckdb.sqltypes import DuckDBPyType
 
 from connector.mapping import rules
 from connector.mapping.bind import Binder, BoundField
-from connector.mapping.conversion import Check, Conversion, UnconvertibleError, convert, family
+from connector.mapping.canonical import (
+    TEXTS,
+    Check,
+    Conversion,
+    UnconvertibleError,
+    family,
+    whole,
+)
+from connector.mapping.conversion import convert
 from connector.mapping.mapping import Expression, OnInvalid, Pii
 from connector.mapping.pii import names_phone
-from connector.mapping.rules import FieldType
+from connector.mapping.rules import FieldType, Kind
 from connector.sql import identifier, literal
 
 REDACTED = "[redacted]"
@@ -21,7 +29,8 @@ REDACTED = "[redacted]"
 TYPE = "type"
 """The field that holds an event's type."""
 
-_UNKEYABLE = {"float", "double", "boolean", "date", "time", "interval"}
+_BLANKS = "e' \\t\\n\\x0b\\x0c\\r'"
+"""What is trimmed off before a value is hashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +72,19 @@ class TypedField:
         value = f"CASE {_event_type(guarded=guarded)} {' '.join(cases)} ELSE {otherwise} END"
         return Conversion(value, tuple(checks))
 
+    def key_checks(self, value: str) -> Iterator[Check]:
+        """What would make this field unusable as a key: it could never be addressed, so never be
+        erased."""
+        yield Check(f"{value} IS NULL", "key_null", "the key is null")
+        yield Check(
+            _unaddressable(value),
+            "unaddressable_key",
+            "the key is empty, '.' or '..', or holds control characters: it could never be erased",
+        )
+
     def _branch(self, branch: Branch, *, guarded: bool) -> Conversion:
         column = identifier(branch.alias)
-        part = _converted(branch, f"{column}.v" if guarded else column, self)
+        part = _converted(branch, _value(branch.alias, guarded=guarded), self)
         checks = list(part.checks)
         if guarded:
             failed = Check(f"{column} IS NULL", "expression_failed", "the expression failed")
@@ -93,8 +112,17 @@ class TypedField:
 
 def _event_type(*, guarded: bool) -> str:
     """The type of the row's event, over the columns of the first layer."""
-    column = identifier(TYPE)
-    return f"{column}.v::VARCHAR" if guarded else f"{column}::VARCHAR"
+    return f"{_value(TYPE, guarded=guarded)}::VARCHAR"
+
+
+def _value(alias: str, *, guarded: bool) -> str:
+    # Not `column.v`: with a field named like the layer, that would be its column `v`.
+    return f"struct_extract({identifier(alias)}, 'v')" if guarded else identifier(alias)
+
+
+def column(field: str) -> str:
+    """The name of a field's column: what begins with one `$` is ours."""
+    return f"${field}" if field.startswith("$") else field
 
 
 def _converted(branch: Branch, value: str, field: TypedField) -> Conversion:
@@ -102,15 +130,15 @@ def _converted(branch: Branch, value: str, field: TypedField) -> Conversion:
         case Pii.REDACT:
             return Conversion(f"CASE WHEN {value} IS NOT NULL THEN {literal(REDACTED)} END")
         case Pii.HASH:
-            return Conversion(_hashed(f"{value}::VARCHAR", phone=_speaks_of_phone(branch)))
+            text = convert(branch.source_type, FieldType.STRING, value, field.timezone).value
+            return Conversion(_hashed(text, phone=_speaks_of_phone(branch)))
     conversion = convert(branch.source_type, field.type, value, field.timezone)
     if field.name in rules.INTEGER_FIELDS:
-        whole = Check(
-            f"{conversion.value} <> floor({conversion.value})",
-            "not_an_integer",
-            "is not a whole number",
+        number, integer = conversion.value, f"TRY_CAST({conversion.value} AS BIGINT)"
+        fraction = Check(
+            f"{integer} IS DISTINCT FROM {number}", "not_an_integer", "is not a whole number"
         )
-        conversion = replace(conversion, checks=(*conversion.checks, whole))
+        conversion = Conversion(integer, (*conversion.checks, fraction))
     return conversion
 
 
@@ -122,11 +150,12 @@ def _speaks_of_phone(branch: Branch) -> bool:
 
 def _hashed(text: str, *, phone: bool) -> str:
     """HMAC-SHA256 in hex (RFC 2104), over the normalised value; blank is null."""
+    trimmed = f"trim({text}, {_BLANKS})"
     if phone:
-        plus = f"CASE WHEN starts_with(trim({text}), '+') THEN '+' ELSE '' END"
-        normal = f"nullif({plus} || regexp_replace({text}, '[^0-9]', '', 'g'), '')"
+        plus = f"CASE WHEN starts_with({trimmed}, '+') THEN '+' ELSE '' END"
+        normal = f"{plus} || nullif(regexp_replace({text}, '[^0-9]', '', 'g'), '')"
     else:
-        normal = f"nullif(lower(trim({text})), '')"
+        normal = f"nullif(lower({trimmed}), '')"
     inner = f"unhex(sha256($pii_inner::BLOB || encode({normal})))"
     return f"sha256($pii_outer::BLOB || {inner})"
 
@@ -136,14 +165,14 @@ def typed_fields(
 ) -> dict[str, TypedField]:
     """Fields by name, in the order payloads are written in; problems go to the binder."""
     fields: dict[str, TypedField] = {}
-    spelled: dict[str, str] = {}
+    spelled = {"is_deleted": "is_deleted"} if binder.mapping.kind is Kind.USERS else {}
     for item in bound:
         name = item.field.name
         first = spelled.setdefault(name.lower(), name)
         if first != name:
             binder.problem(item.field.place, f"{first!r} and {name!r} differ only by case")
             continue
-        branch = _branch_of(item)
+        branch = _branch_of(binder, item)
         if not _convertible(binder, item, timezone):
             continue
         known = fields.get(name)
@@ -160,14 +189,18 @@ def typed_fields(
     return dict(sorted(fields.items()))
 
 
-def _branch_of(item: BoundField) -> Branch:
+def _branch_of(binder: Binder, item: BoundField) -> Branch:
     name = item.field.name
-    alias = name if item.only_for is None else f"{item.only_for}.{name}"
+    alias = column(name)
+    if item.only_for is not None:
+        # Numbered, for event types may differ only by case, which columns may not.
+        types = [event_type.name for event_type in binder.mapping.types]
+        alias = f"$type {types.index(item.only_for) + 1} {item.only_for}.{name}"
     return Branch(alias, item.value.sql, item.value.type, item)
 
 
 def _convertible(binder: Binder, item: BoundField, timezone: str) -> bool:
-    if item.field.pii in {Pii.HASH, Pii.REDACT}:
+    if item.field.pii is Pii.REDACT:
         return True
     try:
         convert(item.value.type, item.type, "x", timezone)
@@ -181,8 +214,10 @@ def _convertible(binder: Binder, item: BoundField, timezone: str) -> bool:
 def check_key(binder: Binder, item: BoundField) -> None:
     """A key is text, or an integer: anything else reads differently from day to day."""
     type_ = item.value.type
-    fractional = family(type_) == "decimal" and dict(type_.children)["scale"] != 0
-    if family(type_) in _UNKEYABLE or fractional:
+    if item.field.pii is Pii.REDACT:
+        message = f"{item.field.name!r} is redacted: every row would have the same"
+        binder.problem(item.field.place, message, "hash it, and it can still be told apart")
+    elif family(type_) not in TEXTS | {"null"} and not whole(type_):
         binder.problem(
             item.field.value.place,
             f"{item.field.name!r} is {type_}; a key is text or an integer",
@@ -190,18 +225,8 @@ def check_key(binder: Binder, item: BoundField) -> None:
         )
 
 
-def key_checks(value: str) -> Iterator[Check]:
-    """What would make a key unusable: it could never be addressed, so never be erased."""
-    yield Check(f"{value} IS NULL", "key_null", "the key is null")
-    yield Check(
-        _unaddressable(value),
-        "unaddressable_key",
-        "the key is empty, '.' or '..', or holds control characters: it could never be erased",
-    )
-
-
 def _unaddressable(value: str) -> str:
-    return f"{value} IN ('', '.', '..') OR regexp_matches({value}, '[[:cntrl:]]')"
+    return f"{value} IN ('', '.', '..') OR regexp_matches({value}, '\\p{{Cc}}')"
 
 
 def subject_check(value: str) -> Check:
