@@ -229,9 +229,12 @@ class Changes:
         attempts, first_seen = before[0] if before else (0, now)
         self._journal.execute("DELETE FROM state.rejects WHERE origin = 'api' AND key = ?", [key])
         self._journal.execute(
-            "INSERT INTO state.rejects VALUES ('api', ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, false)",
+            "INSERT INTO state.rejects VALUES "
+            "('api', ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, false)",
             [
+                decision,
                 key,
+                row["subject"],
                 row["fingerprint"],
                 self._version,
                 item.code,
