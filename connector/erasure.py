@@ -17,7 +17,7 @@ from datetime import datetime
 
 from connector.control.erasures import MODELS_WITHIN, PROFILE_WITHIN, Erasure, Ledger
 from connector.control.lease import lease
-from connector.control.store import ControlStore
+from connector.control.store import ControlStore, control_file
 from connector.destination.target import Target
 from connector.destination.work import Operation, Settlement, Slices, WorkBatch
 from connector.destination.writer import Writer
@@ -71,7 +71,7 @@ def erase(
     """
     wanted = list(dict.fromkeys(uids))
     check_uids(wanted)
-    control = open_control(project, target)
+    control = open_control(project, target.name)
     report = RunReport("erase", secrets.token_hex(8), target.name)
     try:
         hasher = control.hasher()
@@ -101,7 +101,7 @@ def check_uids(uids: Sequence[str]) -> None:
             raise UsageError(f"{uid!r} addresses no user: such a uid was never sent")
 
 
-def lift(project: Project, target: Target, uids: Sequence[str]) -> int:
+def lift(project: Project, target: str, uids: Sequence[str]) -> int:
     """Let users be sent again from the next sync on; returns how many were suppressed."""
     control = open_control(project, target)
     try:
@@ -111,8 +111,10 @@ def lift(project: Project, target: Target, uids: Sequence[str]) -> int:
         control.close()
 
 
-def ledger(project: Project, target: Target) -> list[Erasure]:
+def ledger(project: Project, target: str) -> list[Erasure]:
     """Every erasure of a target, the oldest first."""
+    if project.control_url is None and not control_file(project.state_path / target).exists():
+        return []
     control = open_control(project, target)
     try:
         return Ledger(control).lines()
@@ -120,9 +122,9 @@ def ledger(project: Project, target: Target) -> list[Erasure]:
         control.close()
 
 
-def open_control(project: Project, target: Target) -> ControlStore:
-    """The control store of a target."""
-    return ControlStore(project.state_path / target.name, target.name, project.control_url)
+def open_control(project: Project, target: str) -> ControlStore:
+    """The control store of a target, by its name."""
+    return ControlStore(project.state_path / target, target, project.control_url)
 
 
 def finish_recorded(

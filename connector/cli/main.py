@@ -18,6 +18,7 @@ import click
 from connector import __version__
 from connector.cli.compile import compile_, schema
 from connector.cli.demo import demo
+from connector.cli.erase import erase
 from connector.cli.init import init
 from connector.cli.log import error_json
 from connector.cli.options import Group
@@ -50,7 +51,7 @@ def cli() -> None:
 
 
 for _command in (
-    init, validate, plan, sync, status, rejects, compile_, schema, sandbox, demo,
+    init, validate, plan, sync, erase, status, rejects, compile_, schema, sandbox, demo,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -24,6 +24,11 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def control_file(folder: Path) -> Path:
+    """Where the control store of a target lies, when it is SQLite."""
+    return folder / "control.db"
+
+
 class ControlStore:
     """Opens the store of a target, making its tables when there are none.
 
@@ -33,7 +38,7 @@ class ControlStore:
 
     def __init__(self, folder: Path, target: str, url: SecretStr | None = None) -> None:
         self.target = target
-        self._where = "the control store" if url else str(folder / "control.db")
+        self._where = "the control store" if url else str(control_file(folder))
         if url is None:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.chmod(0o700)
@@ -45,7 +50,7 @@ class ControlStore:
             self._prepare()
         if url is None:
             with contextlib.suppress(FileNotFoundError):
-                (folder / "control.db").chmod(0o600)
+                control_file(folder).chmod(0o600)
 
     @property
     def engine(self) -> Engine:
