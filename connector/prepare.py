@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,18 @@ from connector.control.erasures import Ledger
 from connector.control.hashing import padded
 from connector.control.store import ControlStore
 from connector.errors import ConfigError, Problem, SourceError
+from connector.incremental import next_window
 from connector.mapping.chain import Chain
 from connector.mapping.compile import Compiled, compile_mapping
 from connector.mapping.mapping import Mapping, Pii
 from connector.mapping.rules import Kind
 from connector.project import Project
-from connector.snapshot.stage import Decided, Rules, Stage, Suppressions
+from connector.snapshot.stage import Cut, Decided, Rules, Stage, Suppressions
 from connector.snapshot.store import Store
 from connector.source.base import Origin, Relation, Source, Window
 from connector.source.open import open_source
 from connector.sql import literal
+from connector.windows import MILLISECOND, milliseconds, moment_of
 
 PII_KEY = "CONNECTOR_PII_KEY"
 """The environment variable with the key of `pii: hash`."""
@@ -35,8 +37,8 @@ PII_KEY = "CONNECTOR_PII_KEY"
 _ROW_ERRORS = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)
 """What an expression raises over a value it cannot take: a matter of one row."""
 
-EPOCH = datetime(1970, 1, 1)
-"""Naive UTC, as times are throughout the road."""
+CLOCK_CHANGE = timedelta(hours=2)
+"""By how much the local times of a zone may run backwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,14 @@ class Bound:
     def relation(self, window: Window | None = None) -> Relation:
         """What to read: only the columns that are used."""
         mapping = self.mapping
+        if window is not None:
+            # A source counts microseconds or local time: more is read, and the stage cuts exactly.
+            more = MILLISECOND if self.source.timezone == "UTC" else CLOCK_CHANGE
+            window = replace(
+                window,
+                start=window.start and window.start - more,
+                end=window.end and window.end + more,
+            )
         return Relation(
             table=mapping.table,
             query=mapping.query,
@@ -135,8 +145,12 @@ def compare(
     control: ControlStore,
     *,
     refresh: bool = False,
+    window: Window | None = None,
 ) -> Compared:
     """Read the source, stage it and compare it with the snapshot; nothing is sent or changed.
+
+    What is read is everything for a `refresh`, the `window` when one is given, and else what the
+    mapping's cursor leaves to be read.
 
     Raises:
         ConfigError: a field would change its type.
@@ -146,16 +160,22 @@ def compare(
     if not refresh:
         check_types(bound, store)
     parameters = bound.parameters()
-    window = None if refresh else next_window(mapping, store)
     stage = Stage(store)
+    cut = None
+    if window is not None:
+        cut = Cut(_start(window), milliseconds(window.end) if window.end else None)
+    elif not refresh and (window := next_window(mapping, store)) is not None:
+        cut = Cut(_start(window), all_due=True)
+        from_ = moment_of(stage.retried(cut.start, bound.compiled.version))
+        window = replace(window, start=from_)
     _load(bound, stage, window)
     chain = bound.compiled.chain
     try:
-        stage.scan(chain.scan(), parameters)
+        stage.scan(chain.scan(), parameters, cut)
     except _ROW_ERRORS:
         # Some row breaks an expression: with every expression inside TRY it costs that row only.
         chain = bound.compiled.guarded
-        stage.scan(chain.scan(), parameters)
+        stage.scan(chain.scan(), parameters, cut)
     stage.restamp(duckdb.__version__, chain.payloads("true"), parameters)
     rules = Rules(
         events=mapping.kind is Kind.EVENTS,
@@ -163,10 +183,14 @@ def compare(
         version=bound.compiled.version,
         complete=window is None,
         refresh=refresh,
-        window_start=_milliseconds(window.start) if window and window.start else None,
+        window_start=cut.start if cut else None,
     )
     decided = stage.decide(rules, suppressed(control), read_feed(project, mapping))
     return Compared(stage, rules, decided, chain, parameters)
+
+
+def _start(window: Window) -> int:
+    return milliseconds(window.start or datetime.min)
 
 
 def _load(bound: Bound, stage: Stage, window: Window | None) -> None:
@@ -234,38 +258,6 @@ def check_types(bound: Bound, store: Store) -> None:
     ]
     if problems:
         raise ConfigError(problems)
-
-
-def next_window(mapping: Mapping, store: Store) -> Window | None:
-    """What an incremental read reads: from the watermark less the lookback; None reads all."""
-    watermark = store.meta("watermark")
-    if mapping.cursor is None or watermark is None:
-        return None
-    start = EPOCH + timedelta(milliseconds=int(watermark)) - mapping.lookback
-    return Window(mapping.cursor, start)
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round((moment - EPOCH) / timedelta(milliseconds=1))
-
-
-def remember_read(bound: Bound, compared: Compared, started: datetime) -> None:
-    """Note what the next sync has to know: types, row count, and how far the cursor came."""
-    store = compared.stage.store
-    store.remember(
-        types=json.dumps({name: str(type_) for name, type_ in bound.compiled.types.items()}),
-        rows=str(compared.decided.source) if compared.rules.complete else store.meta("rows"),
-    )
-    if bound.mapping.cursor is None:
-        return
-    before = int(store.meta("watermark") or 0)
-    reached = compared.stage.reached(_milliseconds(started))
-    if reached is None:
-        return
-    watermark = max(before, reached)
-    lookback = round(bound.mapping.lookback / timedelta(milliseconds=1))
-    compared.stage.prune(watermark - lookback)
-    store.remember(watermark=str(watermark))
 
 
 def utc_now() -> datetime:

@@ -25,9 +25,10 @@ from connector.errors import (
     Locked,
     UsageError,
 )
+from connector.incremental import remember_read, start_over
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
-from connector.prepare import Bound, Compared, bind, compare, remember_read, suppressed, utc_now
+from connector.prepare import Bound, Compared, bind, compare, suppressed, utc_now
 from connector.project import Project
 from connector.report import MAX_SAMPLES, MappingReport, RejectSample, RunReport, Status
 from connector.snapshot import guards
@@ -251,6 +252,8 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
                 request_erasures(
                     run.control, compared.stage, mapping=mapping.name, run_id=run.run_id
                 )
+                if run.options.full_refresh:
+                    start_over(store)
                 _send(run, bound, compared, report)
             compared.stage.record_rejects(
                 compared.rules,

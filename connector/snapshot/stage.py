@@ -33,6 +33,28 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """Which rows of a windowed read count: those with a cursor in [start, end), in milliseconds.
+
+    With `all_due` rows without a cursor count too, and those to be tried again.
+    """
+
+    start: int
+    end: int | None = None
+    all_due: bool = False
+
+    @property
+    def condition(self) -> str:
+        """As SQL over `scanned`."""
+        inside = f"cursor >= {self.start:d}"
+        if self.end is not None:
+            inside += f" AND cursor < {self.end:d}"
+        if self.all_due:
+            inside += " OR cursor IS NULL OR key IN (SELECT key FROM retried)"
+        return inside
+
+
+@dataclass(frozen=True, slots=True)
 class Suppressions:
     """HMAC-SHA256 of uids that may not be sent, and the padded key they were made with.
 
@@ -75,11 +97,12 @@ class Decided:
 
 
 class Stage:
-    """The tables of one read: `source`, `scanned`, `duplicates`, `decisions`."""
+    """The tables of one read: `source`, `scanned`, `retried`, `duplicates`, `decisions`."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._connection = store.connection
+        take(store, "retried", {"key": pa.array([], pa.string())})
 
     def load(self, reader: pa.RecordBatchReader) -> int:
         """Take in the rows of a source; returns how many.
@@ -111,13 +134,21 @@ class Stage:
         )
         return True
 
-    def scan(self, sql: str, parameters: dict[str, Any]) -> None:
-        """Run the scan of a mapping over what was loaded.
+    def retried(self, start: int, version: str) -> int:
+        """List the refused rows from before a window that are to be tried again; returns from
+        where on the source must be read for them."""
+        self.store.execute("retried", start=start, mapping=version)
+        earliest: int | None = self.store.fetch("SELECT min(cursor) FROM retried")[0][0]
+        return start if earliest is None else earliest
+
+    def scan(self, sql: str, parameters: dict[str, Any], cut: Cut | None = None) -> None:
+        """Run the scan of a mapping over what was loaded, and keep the rows that count.
 
         Raises:
             duckdb.Error: an expression failed on some row.
         """
-        self._connection.execute(f"CREATE OR REPLACE TABLE scanned AS {sql}", parameters or None)
+        rows = sql if cut is None else f"SELECT * FROM ({sql}\n) WHERE {cut.condition}"  # noqa: S608 - numbers
+        self._connection.execute(f"CREATE OR REPLACE TABLE scanned AS {rows}", parameters or None)
 
     def decide(self, rules: Rules, suppressions: Suppressions, feed: Sequence[str] = ()) -> Decided:
         """Compare with the snapshot. `feed` are keys that ask to be erased."""
@@ -224,10 +255,15 @@ class Stage:
         found: int | None = self.store.fetch(statements("reached")[0], {"now": now})[0][0]
         return found
 
-    def prune(self, before: int) -> None:
+    def advance(self, before: int) -> None:
         """Forget events that no later read will see again: state is bounded by the lookback."""
+        self.store.execute("advance", before=before)
+
+    def forget_gone(self) -> None:
+        """Forget events that are no longer in the source, after a complete read."""
         self._connection.execute(
-            "DELETE FROM state.snapshot WHERE cursor IS NULL OR cursor < ?", [before]
+            "DELETE FROM state.snapshot WHERE NOT EXISTS "
+            "(FROM scanned AS r WHERE r.key = snapshot.key)"
         )
 
     def sample(self, decision: str, limit: int | None) -> list[tuple[str, str]]:

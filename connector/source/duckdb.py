@@ -140,20 +140,21 @@ def _from(relation: Relation) -> str:
 def _within(
     rows: duckdb.DuckDBPyRelation, window: Window, timezone: str
 ) -> duckdb.DuckDBPyRelation:
-    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
-    kind = types.get(window.column, "")
+    types = zip(map(str.lower, rows.columns), map(str, rows.types), strict=True)
+    kind = dict(types).get(window.column.lower(), "")
     if not kind.startswith(("TIMESTAMP", "DATE")):
         raise SourceError(
             f"cursor column {window.column!r} is {kind or 'not there'}",
             hint="a cursor is a column of dates or timestamps; cast it in a `query`",
         )
     column = duckdb.ColumnExpression(window.column)
-    for end, value in (("start", window.start), ("end", window.end)):
-        if value is None:
-            continue
-        bound = _instant(value, timezone, zoned="TIME ZONE" in kind)
-        rows = rows.filter(column >= bound if end == "start" else column < bound)
-    return rows
+    zoned = "TIME ZONE" in kind
+    inside = duckdb.ConstantExpression(value=True)
+    if window.start is not None:
+        inside &= column >= _instant(window.start, timezone, zoned=zoned)
+    if window.end is not None:
+        inside &= column < _instant(window.end, timezone, zoned=zoned)
+    return rows.filter(inside | column.isnull() if window.or_null else inside)
 
 
 def _instant(value: datetime, timezone: str, *, zoned: bool) -> duckdb.Expression:

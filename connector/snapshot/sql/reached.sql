@@ -1,13 +1,15 @@
 -- How far the cursor may move: over rows settled, never past one that is still pending, and never
 -- into the future, where rows may still come in between.
-SELECT least(
-  (SELECT max(cursor) FROM scanned WHERE cursor <= $now),
-  (
-    SELECT min(d.cursor)
-    FROM decisions AS d
-    LEFT JOIN state.snapshot AS s ON s.key = d.key AND s.fingerprint = d.fingerprint
-    LEFT JOIN state.rejects AS r
-      ON r.origin = 'api' AND r.key = d.key AND r.fingerprint = d.fingerprint
-    WHERE d.decision = 'event' AND s.key IS NULL AND r.key IS NULL
-  )
+SELECT CASE WHEN come IS NOT NULL THEN least(come, coalesce(pending, come)) END
+FROM (
+  SELECT
+    (SELECT max(cursor) FROM scanned WHERE cursor <= $now) AS come,
+    (
+      SELECT min(d.cursor)
+      FROM decisions AS d
+      LEFT JOIN state.snapshot AS s ON s.key = d.key AND s.fingerprint = d.fingerprint
+      LEFT JOIN state.rejects AS r
+        ON r.origin = 'api' AND r.key = d.key AND r.fingerprint = d.fingerprint
+      WHERE d.decision = 'event' AND s.key IS NULL AND r.key IS NULL
+    ) AS pending
 );

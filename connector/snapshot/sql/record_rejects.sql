@@ -16,8 +16,12 @@ GROUP BY ALL;
 CREATE OR REPLACE TEMP TABLE before AS
 SELECT * FROM state.rejects WHERE origin = 'source';
 
+-- A windowed read says nothing of rows before it, but for those it went back for.
 DELETE FROM state.rejects
-WHERE origin = 'source' AND ($window_start IS NULL OR cursor >= $window_start);
+WHERE origin = 'source' AND (
+  $window_start IS NULL OR cursor >= $window_start OR cursor IS NULL
+  OR key IN (SELECT key FROM retried)
+);
 
 INSERT INTO state.rejects
 SELECT
@@ -32,7 +36,7 @@ LEFT JOIN before AS b
 
 -- What the API refused is of no interest once the row is gone.
 DELETE FROM state.rejects
-WHERE origin = 'api' AND $complete
+WHERE origin = 'api' AND ($complete OR key IN (SELECT key FROM retried))
   AND NOT EXISTS (FROM scanned WHERE scanned.key = rejects.key)
   AND NOT EXISTS (FROM state.snapshot WHERE snapshot.key = rejects.key);
 

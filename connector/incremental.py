@@ -1,0 +1,73 @@
+"""Incremental reads: where the next one begins, and what it takes to know an event again.
+
+The *watermark* is how far the cursor came over rows that are settled: acknowledged, rejected or
+left out. The next read begins a lookback before it. The snapshot keeps the events from there on
+(the *horizon*), and nothing before: state is bounded by the lookback.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from connector.mapping.mapping import Mapping
+from connector.mapping.rules import Kind
+from connector.snapshot.store import Store
+from connector.source.base import Window
+from connector.windows import MILLISECOND, milliseconds, moment_of
+
+if TYPE_CHECKING:
+    from connector.prepare import Bound, Compared
+
+
+def next_window(mapping: Mapping, store: Store) -> Window | None:
+    """What an incremental read reads: from the watermark less the lookback; None reads all.
+
+    A longer lookback takes effect from the horizon on: what lies before is not known any more, and
+    would be sent again. Another cursor says nothing of where the first one came.
+    """
+    watermark = store.meta("watermark")
+    if mapping.cursor is None or watermark is None or store.meta("cursor") != mapping.cursor:
+        return None
+    start = int(watermark) - mapping.lookback // MILLISECOND
+    horizon = store.meta("horizon")
+    if horizon is not None:
+        start = max(start, int(horizon))
+    return Window(mapping.cursor, moment_of(start), or_null=True)
+
+
+def start_over(store: Store) -> None:
+    """Forget how far the cursor came: a full refresh that is killed is then read to its end."""
+    store.remember(watermark=None, horizon=None)
+
+
+def remember_read(bound: Bound, compared: Compared, started: datetime) -> None:
+    """Note what the next sync has to know: types, row count, and how far the cursor came.
+
+    `started` is when the read began, in naive UTC: cursors beyond it are in the future.
+    """
+    store, mapping = compared.stage.store, bound.mapping
+    complete = compared.rules.complete
+    store.remember(
+        types=json.dumps({name: str(type_) for name, type_ in bound.compiled.types.items()}),
+        rows=str(compared.decided.source) if complete else store.meta("rows"),
+        cursor=mapping.cursor,
+    )
+    if mapping.cursor is not None:
+        _advance(mapping, compared, started)
+    elif mapping.kind is Kind.EVENTS:
+        compared.stage.forget_gone()
+
+
+def _advance(mapping: Mapping, compared: Compared, started: datetime) -> None:
+    store = compared.stage.store
+    reached = compared.stage.reached(milliseconds(started))
+    if reached is None:
+        return
+    before = store.meta("watermark")
+    if before is not None and not compared.rules.complete:
+        reached = max(reached, int(before))
+    horizon = reached - mapping.lookback // MILLISECOND
+    compared.stage.advance(horizon)
+    store.remember(watermark=str(reached), horizon=str(horizon))
