@@ -60,9 +60,13 @@ class DuckDBSource:
             parts = table_parts(relation.table)
         except ValueError:
             return None
+        # Where a column is called rowid, the rows have no number of their own to be told by.
         known = self._connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'source' "
-            "AND lower(table_name) = lower(?) AND lower(schema_name) = lower(?)",
+            "SELECT schema_name, table_name FROM duckdb_tables() AS t "
+            "WHERE database_name = 'source' "
+            "AND lower(table_name) = lower(?) AND lower(schema_name) = lower(?) "
+            "AND NOT EXISTS (SELECT 1 FROM duckdb_columns() AS c WHERE c.table_oid = t.table_oid "
+            "AND c.database_oid = t.database_oid AND lower(column_name) = 'rowid')",
             [parts[-1], parts[-2] if len(parts) > 1 else "main"],
         ).fetchall()
         return Origin(self._path, known[0]) if len(known) == 1 else None
@@ -109,7 +113,19 @@ def select(
     connection: duckdb.DuckDBPyConnection, relation: Relation, timezone: str
 ) -> duckdb.DuckDBPyRelation:
     """The rows of the table or query of `relation` as a DuckDB relation of `connection`."""
-    return narrow(connection, connection.sql(_from(relation)), relation, timezone)
+    return narrow(connection, rows_of(connection, _from(relation)), relation, timezone)
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    """The rows of one SELECT.
+
+    Raises:
+        SourceError: it is another statement, or several.
+    """
+    statements = [statement.type for statement in duckdb.extract_statements(sql)]
+    if statements != [duckdb.StatementType.SELECT]:
+        raise SourceError("`query` is not one SELECT", hint="a source is only read")
+    return connection.sql(sql)
 
 
 def narrow(
@@ -148,7 +164,7 @@ def _within(
             hint="a cursor is a column of dates or timestamps; cast it in a `query`",
         )
     column = duckdb.ColumnExpression(window.column)
-    zoned = "TIME ZONE" in kind
+    zoned = "TIME ZONE" in kind or kind.startswith("TIMESTAMPTZ")
     inside = duckdb.ConstantExpression(value=True)
     if window.start is not None:
         inside &= column >= _instant(window.start, timezone, zoned=zoned)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from connector.errors import SourceError
 from connector.source.base import ROWS_PER_BATCH, Relation
-from connector.source.duckdb import LOSSLESS, duckdb_errors, first_line, narrow
+from connector.source.duckdb import LOSSLESS, duckdb_errors, first_line, narrow, rows_of
 from connector.source.settings import CsvOptions, FilesSettings
 from connector.sql import identifier, literal
 
@@ -79,7 +79,7 @@ class FilesSource:
                 connection.execute(
                     f"CREATE OR REPLACE TEMP VIEW {identifier(table)} AS {self._file(table)}"
                 )
-            rows = connection.sql(query)
+            rows = rows_of(connection, query)
         else:
             rows = connection.sql(self._file(relation.table))
         return narrow(connection, rows, relation, self.timezone)
