@@ -25,7 +25,13 @@ from connector.mapping.schema import model_schema
 from connector.mapping.validation import complaint
 from connector.mapping.variables import Expanded
 from connector.mapping.yamlfile import plain_scalar
-from connector.source.settings import CsvOptions, DuckDBSettings, FilesSettings, SourceSettings
+from connector.source.settings import (
+    CsvOptions,
+    DuckDBSettings,
+    FilesSettings,
+    SourceSettings,
+    SQLAlchemySettings,
+)
 
 
 def _timezone(name: str) -> str:
@@ -104,7 +110,24 @@ class FilesSource(Strict):
         return FilesSettings(name, place, path, self.encoding, csv, self.timezone)
 
 
-AnySource = Annotated[DuckDBSource | FilesSource, Field(discriminator="type")]
+class SQLAlchemySource(Strict):
+    """PostgreSQL, and every other database with a dialect for SQLAlchemy."""
+
+    type: Literal["sqlalchemy"] = Field(description="A database behind a SQLAlchemy URL.")
+    url: Annotated[SecretStr, Field(min_length=1)] = Field(
+        description='dialect://user:password@host/database, best as a variable: "${WAREHOUSE_URL}".'
+    )
+    schema_: Text | None = Field(
+        default=None, alias="schema", description="Where tables without a schema are looked for."
+    )
+    timezone: Timezone = Field(default="UTC", description="The zone of timestamps without one.")
+
+    def settings(self, name: str, place: Place, root: Path) -> SourceSettings:
+        """What the source package works with."""
+        return SQLAlchemySettings(name, place, self.url, root, self.schema_, self.timezone)
+
+
+AnySource = Annotated[DuckDBSource | FilesSource | SQLAlchemySource, Field(discriminator="type")]
 
 
 def _base_url(url: str) -> str:

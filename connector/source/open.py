@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from connector.source.base import Source
-from connector.source.duckdb import DuckDBSource
-from connector.source.files import FilesSource
-from connector.source.settings import DuckDBSettings, SourceSettings
+from connector.source.settings import DuckDBSettings, FilesSettings, SourceSettings
 
 
 def open_source(settings: SourceSettings) -> Source:
-    """Open a source for reading.
+    """Open a source for reading. The code and the driver of a kind are imported when it is opened.
 
     Raises:
-        SourceError: it is not there, or not ours to read.
+        SourceError: it is not there, or not ours to read, or its driver is not installed.
     """
     if isinstance(settings, DuckDBSettings):
+        from connector.source.duckdb import DuckDBSource
+
         return DuckDBSource(settings)
-    return FilesSource(settings)
+    if isinstance(settings, FilesSettings):
+        from connector.source.files import FilesSource
+
+        return FilesSource(settings)
+    from connector.source.sqlalchemy import open_url
+
+    return open_url(settings)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from connector.errors import Place
 
 
@@ -43,4 +45,20 @@ class FilesSettings:
     timezone: str = "UTC"
 
 
-SourceSettings = DuckDBSettings | FilesSettings
+@dataclass(frozen=True, slots=True)
+class SQLAlchemySettings:
+    """`{type: sqlalchemy, url: …}`: PostgreSQL, and every database with a dialect for SQLAlchemy.
+
+    `schema` is where tables without one are looked for; the file of a SQLite URL is relative to
+    `folder`.
+    """
+
+    name: str
+    place: Place
+    url: SecretStr
+    folder: Path
+    schema: str | None = None
+    timezone: str = "UTC"
+
+
+SourceSettings = DuckDBSettings | FilesSettings | SQLAlchemySettings

@@ -1,0 +1,328 @@
+"""PostgreSQL as a source: COPY straight into Arrow, through ADBC.
+
+Every read is one read-only transaction with one snapshot. Values arrive as what they are: what the
+driver has no type for is cast in the query, and what it spells its own way (exact numbers as text,
+infinite times as overflown ones) is mended batch by batch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy.engine import URL
+
+from connector.errors import SourceError
+from connector.source.base import Origin, Relation, Window
+from connector.source.query import Bound, bounds, chosen, find_column, select, subquery, within
+from connector.source.settings import SQLAlchemySettings
+from connector.source.stream import stream
+from connector.sql import identifier, literal, table_parts
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection, Cursor
+
+_LOCK_TIMEOUT = "60s"
+_TRANSACTION = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    "SET LOCAL TimeZone = 'UTC'",
+)
+_CONNECT_SECONDS = "10"
+
+_MAX_DECIMAL_DIGITS = 38
+_EMBEDDINGS = {"vector", "halfvec"}
+_EPOCH_US, _EPOCH_DAYS = 946_684_800_000_000, 10_957
+"""PostgreSQL counts from the year 2000; the driver adds this, and infinity overflows."""
+
+_HINTS = {
+    "28P01": "check the user and the password of `url`",
+    "42501": "grant the user of `url` the right: GRANT SELECT ON … TO …, and USAGE on the schema",
+    "55P03": "another session has locked it; try again when that is done",
+    "25006": "a source is only ever read",
+}
+_CONNECT_HINTS = (
+    ("password authentication failed", "check the user and the password of `url`"),
+    ("no password supplied", "the `url` names no password: user:password@host"),
+    ("could not translate host name", "check the host of `url`"),
+    ("Connection refused", "is the server running there, and may this machine reach it?"),
+    ("No such file or directory", "is the server running there?"),
+    ("timeout expired", "may this machine reach it? a firewall is the usual cause"),
+    ("no pg_hba.conf entry", "the server does not let this user in from this machine"),
+    ("role ", "check the user of `url`"),
+    ("database ", "check the database of `url`"),
+)
+
+
+class PostgresSource:
+    """Reads tables, views and queries of one database, with the rights of the URL's user."""
+
+    def __init__(self, settings: SQLAlchemySettings, url: URL) -> None:
+        self.name = settings.name
+        self.timezone = settings.timezone
+        self._schema = settings.schema
+        self._secret = url.password
+        self._connection = self._connect(url)
+
+    def schema(self, relation: Relation) -> pa.Schema:
+        """The columns `read` would yield; the query is prepared, not run."""
+        with self._transaction(relation) as cursor:
+            return _delivered(cursor.adbc_execute_schema(self._statement(cursor, relation)))
+
+    @contextmanager
+    def read(self, relation: Relation) -> Iterator[pa.RecordBatchReader]:
+        """Stream the rows as Arrow batches."""
+        with self._transaction(relation) as cursor:
+            cursor.execute(self._statement(cursor, relation))
+            with cursor.fetch_record_batch() as reader:
+                schema = _delivered(reader.schema)
+                with stream(schema, self._batches(relation, reader, schema)) as mended:
+                    yield mended
+
+    def origin(self, relation: Relation) -> Origin | None:
+        """None: rows are read."""
+        return None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _connect(self, url: URL) -> Connection:
+        try:
+            from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
+        except ImportError:
+            raise SourceError(
+                f"source {self.name!r}: the driver for PostgreSQL is not installed",
+                hint="pip install 'sequen-connector[postgres]'",
+            ) from None
+        try:
+            connection: Connection = dbapi.connect(conninfo(url), autocommit=True)
+        except dbapi.Error as error:
+            said = self._said(error)
+            hint = next((hint for words, hint in _CONNECT_HINTS if words in said), None)
+            raise SourceError(f"source {self.name!r}: {said}", hint=hint) from None
+        return connection
+
+    def _batches(
+        self, relation: Relation, reader: pa.RecordBatchReader, schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in reader:
+                columns = zip(batch.columns, schema, strict=True)
+                mended = [self._mend(column, to, relation) for column, to in columns]
+                yield pa.RecordBatch.from_arrays(mended, schema=schema)
+        except (OSError, pa.ArrowException) as error:
+            raise SourceError(
+                f"source {self.name!r}: reading {relation} failed: {self._said(error)}"
+            ) from None
+
+    def _mend(self, column: pa.Array, to: pa.Field, relation: Relation) -> pa.Array:
+        if _is_opaque(column.type):
+            try:
+                return column.storage.cast(to.type)
+            except pa.ArrowInvalid:
+                raise SourceError(
+                    f"source {self.name!r}: column {to.name!r} of {relation} holds NaN, "
+                    f"for which {_named(to.type)} has no place",
+                    hint=f"read it with a `query`, as {identifier(to.name)}::float8",
+                ) from None
+        if pa.types.is_timestamp(to.type):
+            return _infinite(column, pa.int64(), _EPOCH_US, 2**63)
+        if pa.types.is_date(to.type):
+            return _infinite(column, pa.int32(), _EPOCH_DAYS, 2**31)
+        return column
+
+    @contextmanager
+    def _transaction(self, relation: Relation) -> Iterator[Cursor]:
+        from adbc_driver_manager.dbapi import Error
+
+        with closing(self._connection.cursor()) as cursor:
+            try:
+                for statement in _TRANSACTION:
+                    cursor.execute(statement)
+                cursor.execute(f"SET LOCAL lock_timeout = {literal(_LOCK_TIMEOUT)}")
+                if self._schema is not None:
+                    cursor.execute(f"SET LOCAL search_path = {identifier(self._schema)}")
+                yield cursor
+            except Error as error:
+                self._end(cursor)
+                raise self._explained(error, relation, cursor) from None
+            finally:
+                self._end(cursor)
+
+    def _end(self, cursor: Cursor) -> None:
+        from adbc_driver_manager.dbapi import Error
+
+        # A connection that broke has no transaction left to end.
+        with suppress(Error):
+            cursor.execute("ROLLBACK")
+
+    def _statement(self, cursor: Cursor, relation: Relation) -> str:
+        rows = self._rows(cursor, relation)
+        described = cursor.adbc_execute_schema(select(relation, rows))
+        columns = [_readable(described.field(name)) for name in chosen(relation, described.names)]
+        if relation.window is None:
+            return select(relation, rows, columns)
+        return select(relation, rows, columns, self._within(relation.window, described, relation))
+
+    def _within(self, window: Window, described: pa.Schema, relation: Relation) -> str:
+        column = find_column(window.column, described.names, relation)
+        ends = bounds(window, described, relation, self.timezone)
+        return within(window, ends, _condition, identifier(column))
+
+    def _rows(self, cursor: Cursor, relation: Relation) -> str:
+        """The table by its exact name or, where there is none, in lower case as SQL has it."""
+        if relation.table is None:
+            return subquery(relation.query or "")
+        try:
+            parts = table_parts(relation.table)
+        except ValueError:
+            raise SourceError(f"{relation.table!r} is no table name") from None
+        exact = ".".join(identifier(part) for part in parts)
+        folded = ".".join(identifier(part.lower()) for part in parts)
+        if exact == folded:
+            return exact
+        cursor.execute(f"SELECT to_regclass({literal(exact)}) IS NOT NULL")
+        [(found,)] = cursor.fetchall()
+        return exact if found else folded
+
+    def _explained(self, error: Exception, relation: Relation, cursor: Cursor) -> SourceError:
+        state = getattr(error, "sqlstate", None) or ""
+        hint = _HINTS.get(state) or _own_hint(str(error))
+        if state == "42P01" and relation.table is not None:
+            hint = self._closest(cursor, relation.table)
+        return SourceError(
+            f"source {self.name!r}: {relation} cannot be read: {self._said(error)}", hint=hint
+        )
+
+    def _closest(self, cursor: Cursor, table: str) -> str | None:
+        cursor.execute(
+            "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname "
+            "ELSE n.nspname || '.' || c.relname END "
+            "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+            "WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') "
+            "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+        )
+        known = [str(name) for (name,) in cursor.fetchall()]
+        close = get_close_matches(table, known, n=1, cutoff=0.5)
+        return f"did you mean {close[0]!r}?" if close else None
+
+    def _said(self, error: Exception) -> str:
+        """What the server or the driver said, as one line without the password."""
+        text = str(error).partition("\n\nQuery was:")[0]
+        said = re.search(r"(?:Failed to connect: |ERROR:\s+)(.*)", text)
+        line = said[1] if said else text.splitlines()[0]
+        return line.replace(self._secret, "***") if self._secret else line
+
+
+def conninfo(url: URL) -> str:
+    """A SQLAlchemy URL as libpq wants it; `?host=` and the like go through."""
+    hosts = url.query.get("host")
+    several = not isinstance(hosts, str) and hosts is not None
+    given: dict[str, Any] = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "application_name": "sequen-connector",
+        "host": url.host,
+        "port": url.port,
+        "user": url.username,
+        "password": url.password,
+        "dbname": url.database,
+    }
+    for key, value in url.query.items():
+        given[key] = value if isinstance(value, str) else ",".join(value)
+    if several:
+        # SQLAlchemy writes several hosts as ?host=a:5432&host=b:5432.
+        pairs = [host.partition(":") for host in hosts or ()]
+        given["host"] = ",".join(host for host, _, _ in pairs)
+        given["port"] = ",".join(port or "5432" for _, _, port in pairs)
+    return " ".join(f"{key}={_quoted(value)}" for key, value in given.items() if value)
+
+
+def _quoted(value: object) -> str:
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _own_hint(text: str) -> str | None:
+    found = re.search(r"HINT:\s+(.*)", text)
+    return found[1].rstrip(".") if found else None
+
+
+def _condition(end: Bound) -> str:
+    # COPY takes no parameters; the constant is made of a datetime and nothing else.
+    kind = "TIMESTAMPTZ" if end.moment.tzinfo else "TIMESTAMP"
+    moment = f"{kind} {literal(end.moment.isoformat(sep=' '))}"
+    return f"{identifier(end.column)} {end.operator} {moment}"
+
+
+def _readable(field: pa.Field) -> str:
+    """A column as an expression that the driver knows how to read."""
+    name = identifier(field.name)
+    kind = _kind(field)
+    if kind == "numeric":
+        return name if _decimal(field) else f"{name}::float8 AS {name}"
+    if kind == "money":
+        return f"{name}::numeric::float8 AS {name}"
+    if kind == "oid":
+        return f"{name}::int8 AS {name}"
+    if kind in _EMBEDDINGS:
+        return f"{name}::float4[] AS {name}"
+    if kind == "hstore":
+        return f"{name}::jsonb AS {name}"
+    if not _holds_opaque(field.type):
+        return name
+    if _is_opaque(field.type):
+        return f"{name}::text AS {name}"
+    if pa.types.is_list(field.type) and _is_opaque(field.type.value_type):
+        return f"{name}::{'float8' if kind == '_numeric' else 'text'}[] AS {name}"
+    return f"to_json({name}) AS {name}"
+
+
+def _kind(field: pa.Field) -> str:
+    kind: bytes = (field.metadata or {}).get(b"POSTGRESQL:type", b"")
+    return kind.decode()
+
+
+def _is_opaque(type_: pa.DataType) -> bool:
+    return isinstance(type_, pa.OpaqueType)
+
+
+def _holds_opaque(type_: pa.DataType) -> bool:
+    inner = (type_.field(index).type for index in range(type_.num_fields))
+    return _is_opaque(type_) or any(_holds_opaque(child) for child in inner)
+
+
+def _decimal(field: pa.Field) -> pa.DataType | None:
+    """numeric(p, s) where it fits a DECIMAL; numeric of any size is read as DOUBLE."""
+    modifier = int((field.metadata or {}).get(b"POSTGRESQL:typmod", b"-1"))
+    if _kind(field) != "numeric" or modifier < 0:
+        return None
+    precision = (modifier - 4) >> 16 & 0xFFFF
+    scale = ((modifier - 4) & 0x7FF ^ 0x400) - 0x400
+    fits = 0 <= scale <= precision <= _MAX_DECIMAL_DIGITS
+    return pa.decimal128(precision, scale) if fits else None
+
+
+def _delivered(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([pa.field(each.name, _decimal(each) or each.type) for each in schema])
+
+
+def _named(type_: pa.DataType) -> str:
+    return f"numeric({type_.precision}, {type_.scale})"
+
+
+def _infinite(column: pa.Array, integer: pa.DataType, epoch: int, size: int) -> pa.Array:
+    """Infinity as DuckDB has it: the largest number of days or microseconds, or its negative."""
+    later, earlier = -size + epoch - 1, -size + epoch
+    numbers = column.view(integer)
+    lowest = pc.min_max(numbers)["min"].as_py()
+    if lowest is None or lowest > earlier:
+        return column
+    largest = pa.scalar(size - 1, integer)
+    smallest = pa.scalar(1 - size, integer)
+    numbers = pc.if_else(pc.equal(numbers, pa.scalar(later, integer)), largest, numbers)
+    numbers = pc.if_else(pc.equal(numbers, pa.scalar(earlier, integer)), smallest, numbers)
+    return numbers.view(column.type)

@@ -1,0 +1,23 @@
+from collections.abc import Iterator
+
+import pytest
+
+from connector.source.base import Source
+from tests.support.postgres import Postgres, postgres_server
+from tests.support.sources import open_url
+
+__all__ = ["postgres_server"]
+
+
+@pytest.fixture(scope="module")
+def database(postgres_server: Postgres) -> str:
+    """An empty database of PostgreSQL, for the tests of one file."""
+    return postgres_server.database()
+
+
+@pytest.fixture
+def postgres(postgres_server: Postgres, database: str) -> Iterator[Source]:
+    """A source that reads it."""
+    source = open_url(postgres_server.url(database))
+    yield source
+    source.close()
