@@ -3,8 +3,7 @@ select 'dim_users' as table_name, count(*) as total, count(*) filter (not is_tes
 from analytics.dim_users
 union all select 'page_views', count(*), count(*) from analytics.page_views
 union all select 'impressions', count(*), count(*) from analytics.impressions
-union all select 'clicks', count(*), (select count(*) from (select distinct * from analytics.clicks))
-from analytics.clicks
+union all select 'clicks', count(*), count(*) from analytics.clicks
 union all select 'orders', count(*), count(*) filter (state = 'placed') from analytics.orders
 union all select 'searches', count(*), count(*) from analytics.searches
 union all select 'dwell', count(*), count(*) from analytics.dwell

@@ -113,10 +113,11 @@ def test_cleaning_leaves_no_mess_in_what_is_sent(example: Project) -> None:
         assert set(values(connection, fields["age"])) <= {None, *range(18, 83)}
 
 
-def test_folding_copies_leaves_every_click_once(example: Project) -> None:
+def test_some_clicks_are_there_twice_and_those_are_exact_copies(example: Project) -> None:
     with rows_of(example, example.mapping("clicks")) as connection:
         ids = values(connection, "event_id")
-    assert len(ids) == len(set(ids))
+        rows = connection.execute("SELECT count(*) FROM (SELECT DISTINCT * FROM rows)").fetchall()
+    assert len(ids) > len(set(ids)) == rows[0][0]
 
 
 def test_the_starter_is_the_beginning_of_the_example_word_for_word(tmp_path: Path) -> None:
