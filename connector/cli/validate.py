@@ -90,6 +90,7 @@ def _check_target(settings: Settings, project: Project, findings: Findings) -> N
 
 def _check_mappings(project: Project, mappings: Sequence[Mapping], findings: Findings) -> None:
     from connector.prepare import bind
+    from connector.privacy import direct_pii
 
     unreachable: set[str] = set()
     for mapping in mappings:
@@ -98,8 +99,9 @@ def _check_mappings(project: Project, mappings: Sequence[Mapping], findings: Fin
             continue
         try:
             with bind(project, mapping) as bound:
-                bound.parameters()
-                findings.checked[mapping.name] = _said(bound)
+                personal = direct_pii(bound)
+                findings.problems += personal
+                findings.checked[mapping.name] = None if personal else _said(bound)
         except ConnectorError as error:
             findings.add(error)
             if isinstance(error, SourceError) and not _is_reachable(project, mapping.source):

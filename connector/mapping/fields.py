@@ -19,7 +19,7 @@ from connector.mapping.canonical import (
 )
 from connector.mapping.conversion import convert
 from connector.mapping.mapping import Expression, OnInvalid, Pii
-from connector.mapping.pii import names_phone
+from connector.mapping.pii import ADDRESS, names_phone
 from connector.mapping.rules import FieldType, Kind
 from connector.sql import identifier, literal
 
@@ -139,7 +139,30 @@ def _converted(branch: Branch, value: str, field: TypedField) -> Conversion:
             f"{integer} IS DISTINCT FROM {number}", "not_an_integer", "is not a whole number"
         )
         conversion = Conversion(integer, (*conversion.checks, fraction))
+    if branch.bound.field.pii is None and isinstance(branch.bound.field.value, Expression):
+        conversion = replace(
+            conversion, checks=(*conversion.checks, *_address_checks(field, conversion.value))
+        )
     return conversion
+
+
+def text_within(type_: FieldType, value: str) -> str | None:
+    """SQL of all the text in a canonical value; None where its type holds none."""
+    if type_ is FieldType.STRINGS:
+        return f"array_to_string({value}, ' ')"
+    return value if type_ in {FieldType.STRING, FieldType.RELATION, FieldType.OBJECT} else None
+
+
+def _address_checks(field: TypedField, value: str) -> Iterator[Check]:
+    """An e-mail address leaves only through a field that says so."""
+    text = text_within(field.type, value)
+    if text is not None:
+        # Looking for the one character first costs a hundredth of the pattern.
+        yield Check(
+            f"contains({text}, '@') AND regexp_matches({text}, {literal(ADDRESS)})",
+            "direct_pii",
+            "holds an e-mail address; mark the field with `pii:` hash, redact or allow",
+        )
 
 
 def _speaks_of_phone(branch: Branch) -> bool:

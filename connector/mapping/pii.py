@@ -27,6 +27,14 @@ _ABOUT = {
 }  # fmt: skip
 """Words that make a name say something about mail or telephones, and not be an address."""
 
+ADDRESS = r"[^\s@\"'<>,;:()\[\]]@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
+"""What an e-mail address looks like within a text, for DuckDB's regular expressions (RE2)."""
+
+PHONE_NUMBER = (
+    r"(^|[^\w.])(\+[1-9][0-9 ().-]{6,16}[0-9]|\(?[0-9]{3}\)?[ .-][0-9]{3}[ .-][0-9]{4})($|[^\w.-])"
+)
+"""What a telephone number looks like: with its leading plus, or written in groups."""
+
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 _LITERAL = re.compile(
     r"'(?:[^']|'')*'|\$\$.*?\$\$|--[^\n]*|/\*.*?\*/|\"(?:[^\"]|\"\")*\"", re.DOTALL
