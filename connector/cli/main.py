@@ -116,7 +116,7 @@ def _failure_document(settings: Settings, error: ConnectorError) -> dict[str, ob
     return document | {"exit_code": error.exit_code, "error": error_json(error)}
 
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=Bearer )\S+")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=Bearer )[^\s,;]+")
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
