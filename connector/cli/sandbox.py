@@ -27,7 +27,7 @@ FAULT_HELP = (
     "--db",
     "database",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path(".connector/sandbox.sqlite"),
+    default=Path(".sandbox/api.sqlite"),
     show_default=True,
     help="SQLite file that keeps what arrives.",
 )

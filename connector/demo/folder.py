@@ -70,11 +70,11 @@ class DemoFolder:
         Returns the port it answers on. Raises `ConnectorError` when it does not come up.
         """
         port = _free_port(port)
-        state = self.path / ".connector"
+        state = self.path / ".sandbox"
         state.mkdir(mode=0o700, exist_ok=True)
-        log = state / "sandbox.log"
+        log = state / "log"
         command = [sys.executable, "-P", "-m", "connector.cli", "sandbox"]
-        command += ["--host", HOST, "--port", str(port), "--db", str(state / "sandbox.sqlite")]
+        command += ["--host", HOST, "--port", str(port), "--db", str(state / "api.sqlite")]
         with self._marker.open("w") as marker, log.open("w") as out:
             fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and command
