@@ -8,11 +8,13 @@ left out. The next read begins a lookback before it. The snapshot keeps the even
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
+from connector.report import Freshness, Lag
+from connector.snapshot.lags import Lags
 from connector.snapshot.store import Store
 from connector.source.base import Window
 from connector.windows import MILLISECOND, milliseconds, moment_of
@@ -65,9 +67,37 @@ def _advance(mapping: Mapping, compared: Compared, started: datetime) -> None:
     reached = compared.stage.reached(milliseconds(started))
     if reached is None:
         return
-    before = store.meta("watermark")
-    if before is not None and not compared.rules.complete:
-        reached = max(reached, int(before))
+    watermark, known_from = store.meta("watermark"), store.meta("horizon")
+    if watermark is not None and not compared.rules.complete:
+        reached = max(reached, int(watermark))
     horizon = reached - mapping.lookback // MILLISECOND
+    if known_from is not None and not compared.rules.complete:
+        horizon = max(horizon, int(known_from))
     compared.stage.advance(horizon)
     store.remember(watermark=str(reached), horizon=str(horizon))
+
+
+def freshness(mapping: Mapping, store: Store, lags: Lags) -> Freshness | None:
+    """How far behind a mapping with a cursor is after a run; `lags` are those of the run."""
+    if mapping.cursor is None:
+        return None
+    watermark = store.meta("watermark")
+    reached = None if watermark is None else moment_of(int(watermark))
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return Freshness(
+        watermark=reached,
+        behind_seconds=None if reached is None else _seconds((now - reached).total_seconds()),
+        lag_seconds=measured(lags),
+    )
+
+
+def measured(lags: Lags) -> Lag | None:
+    """Lags as a report shows them; None when there were none."""
+    if not lags.rows:
+        return None
+    in_seconds = [_seconds(each / 1000) for each in (lags.max, *map(lags.quantile, (0.5, 0.95)))]
+    return Lag(lags.rows, *in_seconds)
+
+
+def _seconds(exact: float) -> float:
+    return round(exact, 3)

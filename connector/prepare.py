@@ -137,6 +137,14 @@ class Compared:
         chosen = f"decision = {literal(decision)}"
         return self.chain.payloads(f"rowid IN (SELECT row FROM decisions WHERE {chosen})")  # noqa: S608 - quoted
 
+    def types(self) -> dict[str, int]:
+        """How many events of each type are to be sent."""
+        if not self.decided.count("event"):
+            return {}
+        sql = self.chain.types("rowid IN (SELECT row FROM decisions WHERE decision = 'event')")
+        used = {name: value for name, value in self.parameters.items() if f"${name}" in sql}
+        return dict(self.stage.store.fetch(sql, used or None))
+
 
 def compare(
     project: Project,

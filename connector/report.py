@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from connector.windows import stamp
 
 SCHEMA_VERSION = 1
 
@@ -88,6 +91,33 @@ class ChangeSample:
     after: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Seconds from the cursor of an event to its acknowledgement, over those of one run."""
+
+    rows: int
+    max: float
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How far behind an incremental mapping is.
+
+    `watermark` is how far the cursor came (naive UTC), `behind_seconds` how long ago that was when
+    the run ended; `lag_seconds` is of the events acknowledged in the run, if any.
+    """
+
+    watermark: datetime | None
+    behind_seconds: float | None
+    lag_seconds: Lag | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The mapping's `freshness`."""
+        return asdict(self) | {"watermark": self.watermark and stamp(self.watermark)}
+
+
 @dataclass(slots=True)
 class MappingReport:
     """How one mapping fared in one run."""
@@ -109,6 +139,9 @@ class MappingReport:
     samples: list[ChangeSample] = field(default_factory=list)
     changed_fields: dict[str, int] = field(default_factory=dict)
     adopted: int = 0
+    types: dict[str, int] = field(default_factory=dict)
+    """Events to be sent, by type."""
+    freshness: Freshness | None = None
 
     @property
     def pending(self) -> int:
@@ -153,6 +186,10 @@ class MappingReport:
             document["samples"] = [asdict(sample) for sample in self.samples]
         if self.adopted:
             document["adopted"] = self.adopted
+        if self.types:
+            document["types"] = self.types
+        if self.freshness:
+            document["freshness"] = self.freshness.to_json()
         return document
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from connector.errors import (
     Locked,
     UsageError,
 )
-from connector.incremental import remember_read, start_over
+from connector.incremental import freshness, remember_read, start_over
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.prepare import Bound, Compared, bind, compare, suppressed, utc_now
@@ -33,6 +33,7 @@ from connector.project import Project
 from connector.report import MAX_SAMPLES, MappingReport, RejectSample, RunReport, Status
 from connector.snapshot import guards
 from connector.snapshot.changes import Changes, Queries
+from connector.snapshot.lags import Lags
 from connector.snapshot.purge import forget_erased, rewrite
 from connector.snapshot.rejects import sample_rejects
 from connector.snapshot.stage import SENT
@@ -98,6 +99,8 @@ class Run:
     options: SyncOptions
     stop: Stop
     observer: Observer
+    held: Callable[[], bool] | None = None
+    """While it says so, nothing is sent."""
 
     def paths(self, mapping: Mapping) -> StatePaths:
         """Where a mapping keeps its state for this target."""
@@ -245,6 +248,7 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
                     run.project, bound, store, run.control, refresh=run.options.full_refresh
                 )
             count(report, compared)
+            lags = Lags()
             if run.options.rebaseline:
                 _adopt(mapping, compared, report)
             else:
@@ -254,12 +258,13 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
                 )
                 if run.options.full_refresh:
                     start_over(store)
-                _send(run, bound, compared, report)
+                lags = send(run, bound, compared, report)
             compared.stage.record_rejects(
                 compared.rules,
                 [(v.code, v.field, v.message) for v in compared.chain.violations],
             )
             remember_read(bound, compared, started)
+            report.freshness = freshness(mapping, store, lags)
             report.rejects = [RejectSample(*row) for row in sample_rejects(store, MAX_SAMPLES)]
             due = forget_erased(store, suppressed(run.control), events=mapping.kind is Kind.EVENTS)
     report.too_many_rejects = _too_many(mapping, report)
@@ -282,6 +287,7 @@ def count(report: MappingReport, compared: Compared) -> None:
             for (decision, reason), count in sorted(decided.by_reason.items())
             if decision == name
         }
+    report.types = compared.types()
 
 
 def _adopt(mapping: Mapping, compared: Compared, report: MappingReport) -> None:
@@ -324,10 +330,16 @@ def guard(mapping: Mapping, compared: Compared, options: SyncOptions) -> None:
     )
 
 
-def _send(run: Run, bound: Bound, compared: Compared, report: MappingReport) -> None:
+def send(run: Run, bound: Bound, compared: Compared, report: MappingReport) -> Lags:
+    """Send what was planned and count what became of it; returns how long events took.
+
+    Raises:
+        DestinationError: the target refuses us, whatever the row.
+        StateError: what was acknowledged could not be journalled.
+    """
     name = bound.mapping.name
     if not report.planned:
-        return
+        return Lags()
     changes = Changes(
         compared.stage.store,
         Queries(
@@ -347,10 +359,12 @@ def _send(run: Run, bound: Bound, compared: Compared, report: MappingReport) -> 
             run.run_id,
             stop=run.stop,
             progress=lambda progress: run.observer.progress(name, progress),
+            held=run.held,
         )
     finally:
         changes.finish()
         _count_outcomes(report, changes, delivery)
+    return changes.lags
 
 
 def _count_outcomes(report: MappingReport, changes: Changes, delivery: Delivery | None) -> None:

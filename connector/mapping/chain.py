@@ -97,6 +97,12 @@ class Chain:
         """SQL of row, key, payload and digests for the rows of `source` that `chosen` chooses."""
         return f"WITH {self._layers(chosen)}\n{self._encoded()}"
 
+    def types(self, chosen: str) -> str:
+        """SQL that counts the events of each type among the chosen rows."""
+        name = identifier(TYPE)
+        counted = f"SELECT {name}, count(*) FROM typed GROUP BY {name} ORDER BY {name}"  # noqa: S608 - a constant
+        return f"WITH {self._layers(chosen)}\n{counted}"
+
     def judged(self) -> str:
         """SQL of every row's canonical fields and, beside them, what the scan says of the row.
 

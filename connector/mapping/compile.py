@@ -16,6 +16,7 @@ import pyarrow as pa
 from connector.errors import ConfigError, Place
 from connector.mapping import rules
 from connector.mapping.bind import Binder, BoundField, bound_fields
+from connector.mapping.canonical import family
 from connector.mapping.chain import Chain, Flags
 from connector.mapping.fields import TYPE, TypedField, check_key, typed_fields
 from connector.mapping.mapping import Constant, Expression, Field, Mapping
@@ -121,6 +122,13 @@ def _cursor(binder: Binder, column: str, timezone: str) -> TypedField | None:
     place: Place = binder.mapping.read_place or binder.mapping.place
     value = binder.column(column, place)
     if value is None:
+        return None
+    if not family(value.type).startswith(("date", "timestamp")):
+        binder.problem(
+            place,
+            f"cursor column {column!r} is {value.type}",
+            "a cursor is a column of dates or timestamps; cast it in a `query`",
+        )
         return None
     field = Field("$cursor", Expression(value.sql, place), place, FieldType.TIME)
     bound = BoundField(field, value, FieldType.TIME)

@@ -11,12 +11,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import time_ns
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from connector.errors import StateError
+from connector.snapshot.lags import Lags
 from connector.snapshot.stage import SENT
 from connector.snapshot.store import Store, merge
 
@@ -89,6 +91,7 @@ class Changes:
         self._open: list[int] = []
         self.acknowledged: dict[str, int] = dict.fromkeys(SENT, 0)
         self.rejected: dict[str, int] = dict.fromkeys(SENT, 0)
+        self.lags = Lags()
         self.handed_out = 0
 
     def batches(self) -> Iterator[ChangeBatch]:
@@ -206,6 +209,7 @@ class Changes:
             [change.decision],
         )
         self._journal.unregister("settled")
+        self.lags.add(columns.column("cursor"), time_ns() // 1_000_000)
         self.acknowledged[change.decision] += len(positions)
 
     def _refuse(
