@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import warnings
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ def asset_spec(mapping: Mapping, *, prefix: str, target: str, columns: Columns) 
     upstream = upstream_key(mapping)
     automation = None if mapping.schedule else dg.AutomationCondition.eager()
     return dg.AssetSpec(
-        key=[prefix, mapping.name],
+        key=names.key(prefix, mapping.name),
         deps=[] if upstream is None else [upstream],
         description=mapping.description or _description(mapping, target),
         group_name=prefix,
@@ -39,17 +40,17 @@ def asset_spec(mapping: Mapping, *, prefix: str, target: str, columns: Columns) 
             "mapping": mapping.name,
             "target": target,
             "dagster/column_schema": columns.schema(mapping),
-            "dagster/code_references": dg.CodeReferencesMetadataValue(
-                code_references=[
-                    dg.LocalFileCodeReference(
-                        file_path=str(mapping.place.file.absolute()),
-                        line_number=mapping.place.line,
-                        label=mapping.place.file.name,
-                    )
-                ]
-            ),
+            "dagster/code_references": _code_reference(mapping.place),
         },
     )
+
+
+def _code_reference(place: Place) -> dg.CodeReferencesMetadataValue:
+    with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
+        reference = dg.LocalFileCodeReference(
+            file_path=str(place.file.absolute()), line_number=place.line, label=place.file.name
+        )
+        return dg.CodeReferencesMetadataValue(code_references=[reference])
 
 
 def with_lineage(spec: dg.AssetSpec, mapping: Mapping, columns: Columns) -> dg.AssetSpec:
@@ -67,9 +68,9 @@ def upstream_key(mapping: Mapping) -> dg.AssetKey | None:
     if mapping.table is None or re.search(r"[*?\[]", mapping.table):
         return None
     try:
-        return dg.AssetKey(list(table_parts(mapping.table)))
+        return names.key(*table_parts(mapping.table))
     except ValueError:
-        return dg.AssetKey(mapping.table)
+        return names.key(*mapping.table.split("/"))
 
 
 def code_version(mapping: Mapping) -> str:

@@ -3,17 +3,23 @@
 import hashlib
 import re
 
+import dagster as dg
+
 
 def identifier(*parts: str) -> str:
-    """`parts` as the name of an op, a job or a schedule: letters, digits and underscores.
+    """`parts` as the name of an op, a job or a schedule: letters, digits and underscores."""
+    return _kept("__".join(parts), r"[^A-Za-z0-9_]")
 
-    What had to be changed gets a short hash, so that different names stay different.
-    """
-    joined = "__".join(parts)
-    clean = re.sub(r"[^A-Za-z0-9_]", "_", joined)
-    if clean == joined:
-        return clean
-    return f"{clean}_{hashlib.sha256(joined.encode()).hexdigest()[:6]}"
+
+def key(*parts: str) -> dg.AssetKey:
+    """`parts` as an asset key; Dagster makes names of outputs of them, but for dots and dashes."""
+    return dg.AssetKey([_kept(part, r"[^A-Za-z0-9_.-]") for part in parts])
+
+
+def _kept(text: str, unfit: str) -> str:
+    """`text` without what is unfit; where that changed it, a short hash keeps texts apart."""
+    clean = re.sub(unfit, "_", text)
+    return clean if clean == text else f"{clean}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def tag(text: str) -> str:
