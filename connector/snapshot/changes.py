@@ -86,6 +86,8 @@ class Changes:
         self._journal.execute("USE stage")
         # Batches are handed out on one thread and settled on another.
         self._lock = threading.Lock()
+        self._marker = store.connection.cursor()
+        self._unsettled = {key for (key,) in store.fetch("FROM state.unsettled")}
         self._out: list[ChangeBatch] = []
         self._firsts: list[int] = []
         self._open: list[int] = []
@@ -113,12 +115,26 @@ class Changes:
 
     def _hand_out(self, decision: str, batch: pa.RecordBatch) -> ChangeBatch:
         change = ChangeBatch(decision, self.handed_out, batch)
+        if decision != "event":
+            self._mark(batch.select(["key"]))
         with self._lock:
             self._firsts.append(change.first)
             self._out.append(change)
             self._open.append(batch.num_rows)
             self.handed_out += batch.num_rows
         return change
+
+    def _mark(self, keys: pa.RecordBatch) -> None:
+        """Note who is about to be sent, before the API can know of it."""
+        self._marker.register("leaving", pa.Table.from_batches([keys]))
+        try:
+            self._marker.execute(
+                "INSERT INTO state.unsettled FROM leaving AS l "
+                "WHERE NOT EXISTS (FROM state.unsettled AS u WHERE u.key = l.key)"
+            )
+        except duckdb.Error as error:
+            raise self._unwritable(error) from error
+        self._marker.unregister("leaving")
 
     def _named(self, sql: str) -> dict[str, bytes]:
         return {name: value for name, value in self._parameters.items() if f"${name}" in sql}
@@ -139,7 +155,7 @@ class Changes:
                 f"NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, cursor, "
                 f"NULL::USMALLINT[] AS digests, kept, subject, reason FROM ("
                 f"SELECT d.key, d.cursor, d.subject, d.reason, {kept} AS kept FROM decisions AS d "
-                f"JOIN state.snapshot AS s ON s.key = d.key WHERE {absent})"
+                f"LEFT JOIN state.snapshot AS s ON s.key = d.key WHERE {absent})"
             )
         kept = "p.payload" if self._queries.keep_payload else "NULL::VARCHAR"
         yield (
@@ -181,12 +197,15 @@ class Changes:
                 done.append((index, len(positions)))
             self._journal.execute("COMMIT")
         except duckdb.Error as error:
-            raise StateError(
-                f"the state file {self._store.paths.file} cannot be written: "
-                f"{str(error).splitlines()[0]}",
-                hint="what is not journalled is sent again by the next sync; mend the disk first",
-            ) from error
+            raise self._unwritable(error) from error
         self._forget(done)
+
+    def _unwritable(self, error: duckdb.Error) -> StateError:
+        return StateError(
+            f"the state file {self._store.paths.file} cannot be written: "
+            f"{str(error).splitlines()[0]}",
+            hint="what is not journalled is sent again by the next sync; mend the disk first",
+        )
 
     def _grouped(self, positions: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
         """Sorted positions by the batch they lie in, counted from its first row."""
@@ -232,6 +251,9 @@ class Changes:
         ).fetchall()
         attempts, first_seen = before[0] if before else (0, now)
         self._journal.execute("DELETE FROM state.rejects WHERE origin = 'api' AND key = ?", [key])
+        if key not in self._unsettled:
+            # The API has nothing of it: it is as if it had never been sent.
+            self._journal.execute("DELETE FROM state.unsettled WHERE key = ?", [key])
         self._journal.execute(
             "INSERT INTO state.rejects VALUES "
             "('api', ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, false)",
@@ -264,6 +286,6 @@ class Changes:
 
     def finish(self) -> None:
         """Bring the snapshot up to date with the journal."""
-        self._reader.close()
-        self._journal.close()
+        for cursor in (self._reader, self._journal, self._marker):
+            cursor.close()
         merge(self._store)

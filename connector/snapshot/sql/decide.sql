@@ -19,13 +19,14 @@ judged AS (
     r.subject,
     r.violation,
     d.key IS NOT NULL AND NOT ($events AND d.alike) AS is_duplicate,
-    s.key IS NOT NULL AS is_known,
-    coalesce(s.deleted, false) AS is_deleted,
+    coalesce(s.key, u.key) IS NOT NULL AS is_known,
+    u.key IS NULL AND coalesce(s.deleted, false) AS is_deleted,
     CASE
       WHEN r.row IS NULL THEN 'left'
       WHEN s.key IS NULL THEN 'new'
       WHEN s.deleted AND r.verdict = 0 THEN 'returned'
       WHEN s.fingerprint IS DISTINCT FROM r.fingerprint THEN 'changed'
+      WHEN u.key IS NOT NULL THEN 'unsettled'
       WHEN $refresh THEN 'refreshed'
     END AS difference,
     CASE
@@ -47,6 +48,7 @@ judged AS (
     END AS course
   FROM scanned AS r
   FULL JOIN state.snapshot AS s ON s.key = r.key
+  LEFT JOIN state.unsettled AS u ON u.key = coalesce(r.key, s.key)
   LEFT JOIN duplicates AS d ON d.key = r.key
   LEFT JOIN feed AS f ON f.key = coalesce(r.key, s.key)
   LEFT JOIN held AS h
@@ -86,6 +88,14 @@ decided AS (
 SELECT key, row, fingerprint, cursor, subject, violation, is_duplicate, is_known, decision, reason
 FROM decided
 WHERE decision IS NOT NULL
+UNION ALL
+-- Sent once, never settled, and gone since.
+SELECT u.key, NULL, NULL, NULL, NULL, NULL, false, true, $missing || '_delete', 'left'
+FROM state.unsettled AS u
+WHERE $complete AND $missing <> 'keep'
+  AND NOT EXISTS (FROM scanned AS r WHERE r.key = u.key)
+  AND NOT EXISTS (FROM state.snapshot AS s WHERE s.key = u.key)
+  AND NOT EXISTS (FROM feed AS f WHERE f.key = u.key)
 UNION ALL
 -- Whoever asks to be erased is, though never synced: another system may have sent them.
 SELECT f.key, NULL, NULL, NULL, NULL, NULL, false, false, 'hard_delete', 'feed'

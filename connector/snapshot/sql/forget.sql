@@ -4,6 +4,10 @@ WHERE sha256($outer::BLOB || unhex(sha256($inner::BLOB || encode(
     CASE WHEN $events THEN payload ->> '$.uid' ELSE key END
   )))) IN (SELECT uid_hash FROM suppressions WHERE confirmed);
 
+DELETE FROM state.unsettled
+WHERE sha256($outer::BLOB || unhex(sha256($inner::BLOB || encode(key))))
+  IN (SELECT uid_hash FROM suppressions WHERE confirmed);
+
 DELETE FROM state.rejects
 WHERE sha256($outer::BLOB || unhex(sha256($inner::BLOB || encode(
     CASE WHEN $events THEN subject ELSE key END

@@ -14,6 +14,8 @@ WHERE origin = 'api' AND key IN (SELECT key FROM state.journal);
 DELETE FROM state.rejects
 WHERE key IN (SELECT key FROM state.journal WHERE operation = 'hard_delete');
 
+DELETE FROM state.unsettled WHERE key IN (SELECT key FROM state.journal);
+
 DELETE FROM state.journal;
 
 COMMIT;

@@ -27,6 +27,10 @@ CREATE TABLE state.journal (
   payload VARCHAR
 );
 
+-- Users handed out to be sent and not settled: the API may have what was sent, or may not. Should
+-- the row leave or change back before it is settled, the snapshot alone would say all is well.
+CREATE TABLE state.unsettled (key VARCHAR);
+
 -- Rows refused: by a rule before sending ('source'), or by the API ('api'). `row_count` rows look
 -- exactly alike. `subject` is the uid that an event speaks of. `mapping` is the version of the mapping that was refused; `retry` asks for another
 -- attempt although nothing changed.
