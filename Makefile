@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test chaos lint bench lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
@@ -17,7 +17,10 @@ demo: $(VENV)/ready ## the whole round on generated data, against a local sandbo
 	@$(BIN)/connector demo
 
 test: lint ## lint, types, and every test
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -m "not chaos"
+
+chaos: $(VENV)/ready ## the long fault suite: hundreds of kills, days of faults, many more random walks
+	@$(BIN)/python -m pytest -q -m chaos tests/chaos
 
 lint: $(VENV)/ready ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
