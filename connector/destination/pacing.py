@@ -161,11 +161,11 @@ class LocalPacer:
     def _throttled(self, now: float, attempt: Attempt) -> None:
         self._throttled_at = now
         self._budget.failed(THROTTLED_COST)
+        self._obey(now, attempt.result)
         if not self._circuit.open:  # a probe says nothing of the rate
-            self._quota.refused(now)
+            self._quota.refused(now, costly=self._paused_until > now)
         self._circuit.failed(now)
         self._trouble(now, attempt)
-        self._obey(now, attempt.result)
 
     def _failed(self, now: float, attempt: Attempt) -> None:
         self._budget.failed(TRANSIENT_COST)

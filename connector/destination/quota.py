@@ -13,14 +13,16 @@ import math
 
 from connector.destination.target import RateLimit
 
-MARGIN = 0.99
+MARGIN = 0.995
 """The share of a configured rate that is aimed at."""
 JITTER = 0.05
 """Seconds by which arrivals may bunch; that much of the rate is kept back from the burst."""
-LATENESS = 0.005
+LATENESS = 0.02
 """Seconds an event loop's timers may be late without the time being lost."""
 BELOW = 0.97
 """The plateau, as a share of the rate that was too much: a burst had hidden by how much it was."""
+BUNCHING = 5e-6
+"""The same for a rate that was found out, per request a second: nobody promised us any burst."""
 FALL = 0.93
 """The rate after a fall, as a share of the plateau."""
 PLATEAU_SECONDS = 8.0
@@ -28,11 +30,13 @@ PLATEAU_SECONDS = 8.0
 SLOWEST = 0.1
 LEARNING = 3.0
 """Growth factor a second while nothing but a first, poor estimate is known."""
+UNUSED = 4.0
+"""How far the rate may run ahead of what is really sent."""
 WINDOW = 1.0
 SATURATED = 0.1
 """Share of refusals above which it tells how much less would have been right."""
 TOLERATED = 0.03
-"""Share of refusals that a known quota shrugs off as jitter."""
+"""Share of refusals that is shrugged off."""
 FEW = 3
 """Refusals below which their share says little."""
 
@@ -64,7 +68,7 @@ class Quota:
         """Seconds until the next request may leave."""
         if self.free:
             return 0.0
-        lateness = LATENESS if self._known else LATENESS * min(1.0, self.rate / 1000)
+        lateness = LATENESS if self._known else min(LATENESS / 4, self.rate * BUNCHING)
         return self._due - (self._burst - 1.0) / self.rate - lateness - now
 
     def take(self, now: float) -> None:
@@ -76,8 +80,12 @@ class Quota:
         """A request was within the quota."""
         self._accepted.current += 1
 
-    def refused(self, now: float) -> None:
-        """A request was above the quota."""
+    def refused(self, now: float, *, costly: bool = False) -> None:
+        """A request was above the quota; `costly` where the API wants a pause for it.
+
+        A few refusals in a hundred are no reason to slow down for good (arrivals bunch, some APIs
+        refuse at random), unless each of them costs a pause.
+        """
         self._refused.current += 1
         if now - self._fell < WINDOW / 2:
             return
@@ -88,7 +96,7 @@ class Quota:
             return
         accepted, refused = self._accepted.total, self._refused.total
         share = refused / (accepted + refused)
-        if self._known and (share < TOLERATED or refused < FEW):
+        if (share < TOLERATED or refused < FEW) and (self._known or not costly):
             return
         self._fell = now
         self._learning = accepted == 0
@@ -124,7 +132,8 @@ class Quota:
         else:
             curve = (now - self._fell) / PLATEAU_SECONDS - 1.0
             grown = max(self.rate, self._plateau * (1.0 + (1.0 - FALL) * curve**3))
-        self.rate = min(grown, self._ceiling)
+        used = max(self.rate, UNUSED * self._accepted.rate)
+        self.rate = min(grown, used, self._ceiling)
         self._due = min(self._due, now + 1.0 / self.rate)
 
 

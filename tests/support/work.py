@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from connector.destination.work import Operation, Slices, WorkBatch
@@ -33,11 +34,15 @@ def users(count: int, size: int = 1000) -> Iterator[WorkBatch]:
         )
 
 
-def events(count: int, size: int = 5000) -> Iterator[WorkBatch]:
-    """Events e0, e1, …, in batches of `size`."""
+def events(
+    count: int, size: int = 5000, extra: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[WorkBatch]:
+    """Events e0, e1, …, in batches of `size`, with `extra` fields."""
     for first in range(0, count, size):
         ids = [f"e{i}" for i in range(first, min(first + size, count))]
-        yield batch(Operation.EVENT, first, ids, [{"id": i, "type": "scroll"} for i in ids])
+        yield batch(
+            Operation.EVENT, first, ids, [{"id": i, "type": "scroll", **extra} for i in ids]
+        )
 
 
 def erasures(uids: Iterable[str]) -> WorkBatch:

