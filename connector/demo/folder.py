@@ -23,7 +23,7 @@ MARKER = ".connector-demo"
 HOST = "127.0.0.1"
 _PORT_IN_FILES = 8787
 _SECONDS = 30.0
-_OURS = ("mappings", "data", ".connector")
+_OURS = ("mappings", "data", ".connector", ".sandbox")
 
 
 class DemoFolder:
@@ -70,7 +70,7 @@ class DemoFolder:
         Returns the port it answers on. Raises `ConnectorError` when it does not come up.
         """
         port = _free_port(port)
-        state = self.path / ".sandbox"
+        state = self.path.absolute() / ".sandbox"
         state.mkdir(mode=0o700, exist_ok=True)
         log = state / "log"
         command = [sys.executable, "-P", "-m", "connector.cli", "sandbox"]
