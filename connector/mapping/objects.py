@@ -19,7 +19,7 @@ from connector.mapping.canonical import (
     not_finite,
     whole,
 )
-from connector.mapping.times import bad_time, beyond_calendar, instant, iso
+from connector.mapping.times import bad_time, beyond_calendar, instant, iso, milliseconds_of
 from connector.sql import identifier, literal
 
 _NOT_A_NUMBER = """'^(?:[^"iINn]|nu|"(?:[^"\\\\]|\\\\.)*")*(?:[iIN]|n[aA])'"""
@@ -69,7 +69,7 @@ def _inside(type_: DuckDBPyType, sql: str, timezone: str, depth: int = 0) -> _In
     """A value at any depth, its times and numbers spelled as those of plain fields are."""
     kind = family(type_)
     if kind in TIMES:
-        milliseconds = f"epoch_ms({instant(kind, sql, timezone)})"
+        milliseconds = milliseconds_of(instant(kind, sql, timezone))
         return _Inside(iso(milliseconds), beyond_calendar(sql, milliseconds))
     if kind in FLOATS or (kind == "decimal" and not whole(type_)):
         return _Inside(double_of(kind, sql))

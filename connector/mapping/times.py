@@ -8,7 +8,6 @@ from connector.mapping.canonical import (
     FLOATS,
     INTEGERS,
     TIMES,
-    ZONED,
     Check,
     Conversion,
     UnconvertibleError,
@@ -33,8 +32,17 @@ to TIMESTAMP, so that anything else has to pass as TIMESTAMPTZ, which does not."
 
 
 def iso(milliseconds: str) -> str:
-    """SQL for the text that stands for a time in a payload."""
-    return f"strftime(make_timestamp_ms({milliseconds}), {ISO})"
+    """SQL for the text that stands for a time in a payload; null beyond the calendar."""
+    within = f"{milliseconds} BETWEEN {_FIRST_MS} AND {_LAST_MS}"
+    return f"CASE WHEN {within} THEN strftime(make_timestamp_ms({milliseconds}), {ISO}) END"
+
+
+def milliseconds_of(instant: str) -> str:
+    """SQL for the milliseconds since 1970 of a timestamp: what is finer is cut off.
+
+    DuckDB's epoch_ms() rounds, and so makes tomorrow of the last instant of a day.
+    """
+    return f"epoch_us({instant}) // 1000"
 
 
 def to_time(type_: DuckDBPyType, sql: str, timezone: str) -> Conversion:
@@ -46,7 +54,7 @@ def to_time(type_: DuckDBPyType, sql: str, timezone: str) -> Conversion:
     kind = family(type_)
     present = sql
     if kind in TIMES:
-        value = f"epoch_ms({instant(kind, sql, timezone)})"
+        value = milliseconds_of(instant(kind, sql, timezone))
     elif kind in INTEGERS:
         value = _unix(f"TRY_CAST({sql} AS BIGINT)")
     elif kind in FLOATS or kind == "decimal":
@@ -74,9 +82,14 @@ def bad_time(condition: str) -> Check:
 
 def instant(kind: str, sql: str, timezone: str) -> str:
     """A time as TIMESTAMPTZ, or as TIMESTAMP in UTC; null where it is beyond the calendar."""
-    if kind in ZONED:
-        return sql if kind == "timestamp with time zone" else f"{sql}::TIMESTAMPTZ"
-    local = sql if kind == "timestamp" else f"TRY_CAST({sql} AS TIMESTAMP)"
+    if kind == "timestamp with time zone":
+        return sql
+    # A cast would round nanoseconds to microseconds.
+    cut = f"make_timestamp(epoch_ns({sql}) // 1000)"
+    if kind == "timestamptz_ns":
+        return cut
+    casts = {"timestamp": sql, "timestamp_ns": cut}
+    local = casts.get(kind, f"TRY_CAST({sql} AS TIMESTAMP)")
     if timezone == "UTC":
         return local
     # timezone() fails on what a calendar with zones cannot hold.
@@ -100,6 +113,6 @@ def _time_from_text(text: str, timezone: str) -> str:
     return (
         f"CASE WHEN regexp_full_match({text}, '-?[0-9]{{9,13}}') "
         f"THEN {_unix(f'TRY_CAST({text} AS BIGINT)')} "
-        f"WHEN regexp_full_match({text}, {_NAIVE_TEXT}) THEN epoch_ms({naive}) "
-        f"ELSE epoch_ms(TRY_CAST({joined} AS TIMESTAMPTZ)) END"
+        f"WHEN regexp_full_match({text}, {_NAIVE_TEXT}) THEN {milliseconds_of(naive)} "
+        f"ELSE {milliseconds_of(f'TRY_CAST({joined} AS TIMESTAMPTZ)')} END"
     )

@@ -18,6 +18,11 @@ targets:
 """
 
 
+def project_file(source: str) -> str:
+    """A project with the one source `w`, whose settings are given as YAML."""
+    return f"sources: {{w: {{{source}}}}}\n" + PROJECT[PROJECT.index("targets:") :]
+
+
 class ProjectFolder:
     """`mappings/` below a parent folder; texts are dedented."""
 
