@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from connector.destination.target import Auth, RateLimit, Target
 from connector.errors import Place
@@ -29,6 +29,7 @@ from connector.source.settings import (
     CsvOptions,
     DuckDBSettings,
     FilesSettings,
+    SnowflakeSettings,
     SourceSettings,
     SQLAlchemySettings,
 )
@@ -66,6 +67,9 @@ def _inside(root: Path, path: str) -> Path:
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 SecondsEntry = Annotated[Seconds, BeforeValidator(_seconds, json_schema_input_type=float | str)]
+
+
+Secret = Annotated[SecretStr, Field(min_length=1)]
 
 
 class DuckDBSource(Strict):
@@ -114,7 +118,7 @@ class SQLAlchemySource(Strict):
     """PostgreSQL, and every other database with a dialect for SQLAlchemy."""
 
     type: Literal["sqlalchemy"] = Field(description="A database behind a SQLAlchemy URL.")
-    url: Annotated[SecretStr, Field(min_length=1)] = Field(
+    url: Secret = Field(
         description='dialect://user:password@host/database, best as a variable: "${WAREHOUSE_URL}".'
     )
     schema_: Text | None = Field(
@@ -125,9 +129,6 @@ class SQLAlchemySource(Strict):
     def settings(self, name: str, place: Place, root: Path) -> SourceSettings:
         """What the source package works with."""
         return SQLAlchemySettings(name, place, self.url, root, self.schema_, self.timezone)
-
-
-AnySource = Annotated[DuckDBSource | FilesSource | SQLAlchemySource, Field(discriminator="type")]
 
 
 def _base_url(url: str) -> str:
@@ -153,6 +154,80 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+class SnowflakeSource(Strict):
+    """A Snowflake account: by its keys here, or by a connection of connections.toml."""
+
+    type: Literal["snowflake"] = Field(description="A Snowflake account.")
+    connection: Text | None = Field(
+        default=None, description="A connection of connections.toml; keys here go before its own."
+    )
+    account: Text | None = Field(default=None, description="The account, as org-account.")
+    user: Text | None = Field(default=None, description="Who signs in.")
+    password: Secret | None = Field(default=None, description="Sign in with a password.")
+    private_key_file: Text | None = Field(
+        default=None,
+        description="Sign in with a key pair: the private key, relative to the folder that holds "
+        "the project's.",
+    )
+    private_key_passphrase: Secret | None = Field(
+        default=None, description="The passphrase of the private key."
+    )
+    token: Secret | None = Field(default=None, description="Sign in with an OAuth token.")
+    authenticator: Text | None = Field(
+        default=None,
+        description="externalbrowser, or another way to sign in; found out for the keys above.",
+    )
+    role: Text | None = Field(default=None, description="The role to read with.")
+    warehouse: Text | None = Field(default=None, description="The warehouse that does the work.")
+    database: Text | None = Field(default=None, description="Where tables are looked for.")
+    schema_: Text | None = Field(
+        default=None, alias="schema", description="Where tables without a schema are looked for."
+    )
+    url: Annotated[str, AfterValidator(_base_url)] | None = Field(
+        default=None, description="Where the account answers, if not at its usual address."
+    )
+    session_parameters: dict[str, str | int | bool] = Field(
+        default_factory=dict, description="Parameters of the session, as STATEMENT_TIMEOUT_IN_…."
+    )
+    timezone: Timezone = Field(default="UTC", description="The zone of timestamps without one.")
+
+    @model_validator(mode="after")
+    def _signs_in(self) -> SnowflakeSource:
+        ways = ("password", "private_key_file", "token")
+        given = [way for way in ways if getattr(self, way) is not None]
+        if len(given) > 1:
+            raise complaint(f"one way to sign in, not `{given[0]}` and `{given[1]}`")
+        if self.private_key_passphrase is not None and given != ["private_key_file"]:
+            raise complaint("`private_key_passphrase` is for a `private_key_file`")
+        if self.connection is not None:
+            return self
+        if self.account is None:
+            raise complaint("which account?", "give `account:`, or a `connection:` by its name")
+        if not given and self.authenticator is None:
+            raise complaint(
+                "no way to sign in",
+                "give `password`, `private_key_file`, `token` or `authenticator: externalbrowser`",
+            )
+        return self
+
+    def settings(self, name: str, place: Place, root: Path) -> SourceSettings:
+        """What the source package works with."""
+        given = self.model_dump(exclude={"type", "schema_", "private_key_file"})
+        key = self.private_key_file
+        return SnowflakeSettings(
+            name=name,
+            place=place,
+            schema=self.schema_,
+            private_key_file=_inside(root, key) if key else None,
+            **given,
+        )
+
+
+AnySource = Annotated[
+    DuckDBSource | FilesSource | SQLAlchemySource | SnowflakeSource, Field(discriminator="type")
+]
 
 
 def _proxy(value: SecretStr) -> SecretStr:

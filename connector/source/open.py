@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from connector.source.base import Source
-from connector.source.settings import DuckDBSettings, FilesSettings, SourceSettings
+from connector.source.settings import (
+    DuckDBSettings,
+    FilesSettings,
+    SnowflakeSettings,
+    SourceSettings,
+)
 
 
 def open_source(settings: SourceSettings) -> Source:
@@ -20,6 +25,10 @@ def open_source(settings: SourceSettings) -> Source:
         from connector.source.files import FilesSource
 
         return FilesSource(settings)
+    if isinstance(settings, SnowflakeSettings):
+        from connector.source.snowflake import SnowflakeSource
+
+        return SnowflakeSource(settings)
     from connector.source.sqlalchemy import open_url
 
     return open_url(settings)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -61,4 +62,31 @@ class SQLAlchemySettings:
     timezone: str = "UTC"
 
 
-SourceSettings = DuckDBSettings | FilesSettings | SQLAlchemySettings
+@dataclass(frozen=True, slots=True)
+class SnowflakeSettings:
+    """`{type: snowflake, account: …}`, or a `connection:` by its name in connections.toml.
+
+    What is None is left to the named connection, or to what the account has as default. `url` is
+    for accounts that answer elsewhere than at their usual address.
+    """
+
+    name: str
+    place: Place
+    connection: str | None = None
+    account: str | None = None
+    user: str | None = None
+    password: SecretStr | None = None
+    private_key_file: Path | None = None
+    private_key_passphrase: SecretStr | None = None
+    token: SecretStr | None = None
+    authenticator: str | None = None
+    role: str | None = None
+    warehouse: str | None = None
+    database: str | None = None
+    schema: str | None = None
+    url: str | None = None
+    session_parameters: Mapping[str, str | int | bool] = field(default_factory=dict)
+    timezone: str = "UTC"
+
+
+SourceSettings = DuckDBSettings | FilesSettings | SQLAlchemySettings | SnowflakeSettings

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from connector.errors import Place
 from connector.source.base import Relation, Source
 from connector.source.open import open_source
-from connector.source.settings import SQLAlchemySettings
+from connector.source.settings import SnowflakeSettings, SQLAlchemySettings
 
 PLACE = Place(Path("project.yaml"), 2, 3)
 
@@ -19,6 +19,18 @@ PLACE = Place(Path("project.yaml"), 2, 3)
 def open_url(url: str, folder: Path = Path(), **settings: Any) -> Source:
     """A source of `type: sqlalchemy` named `warehouse`."""
     return open_source(SQLAlchemySettings("warehouse", PLACE, SecretStr(url), folder, **settings))
+
+
+def open_snowflake(url: str, database: str, **settings: Any) -> Source:
+    """A source of `type: snowflake` named `warehouse`; it signs in with a password or as told."""
+    ways = {"password": SecretStr("made-up")}
+    if settings.keys() & {"password", "private_key_file", "token", "connection"}:
+        ways = {}
+    given = {
+        "account": "tests", "user": "tests", "url": url,
+        "database": database, "schema": "analytics",
+    }  # fmt: skip
+    return open_source(SnowflakeSettings("warehouse", PLACE, **given | ways | settings))
 
 
 def read(source: Source, **relation: Any) -> duckdb.DuckDBPyConnection:
