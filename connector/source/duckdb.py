@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,6 +18,8 @@ from connector.sql import identifier, literal, table_parts
 
 LOSSLESS: dict[str, str | bool | int | float | list[str]] = {"arrow_lossless_conversion": True}
 """HUGEINT, UUID and their like keep their type on the way through Arrow."""
+
+_ENUM = re.compile(r"\bENUM\('(?:[^']|'')*'(?:, '(?:[^']|'')*')*\)")
 
 
 class DuckDBSource:
@@ -139,9 +142,16 @@ def narrow(
         rows = rows.filter(f"({relation.where}\n)")
     if relation.window is not None:
         rows = _within(rows, relation.window, timezone)
-    if relation.columns is None:
-        return rows
-    return rows.project(", ".join(identifier(name) for name in relation.columns))
+    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
+    wanted = rows.columns if relation.columns is None else relation.columns
+    return rows.project(", ".join(_readable(name, types.get(name, "")) for name in wanted))
+
+
+def _readable(name: str, type_: str) -> str:
+    """A column as it travels: DuckDB cannot read back a list of enums that has no item."""
+    column = identifier(name)
+    plain = _ENUM.sub("VARCHAR", type_)
+    return column if plain == type_ else f"CAST({column} AS {plain}) AS {column}"
 
 
 def _from(relation: Relation) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_EVEN, Decimal
+from types import NoneType
 from typing import Any
 
 import pyarrow as pa
@@ -94,32 +95,34 @@ def to_array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
     Raises:
         NotThatTypeError: one of them is something else.
     """
-    try:
-        return pa.array(values, type_)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        pass
-    convert = _converter(type_)
-    converted = []
-    for value in values:
-        try:
-            converted.append(None if value is None else convert(value))
-        except (TypeError, ValueError, ArithmeticError):
-            raise NotThatTypeError(type(value).__name__) from None
+    kind, convert = _converter(type_)
+    converted: Sequence[Any] = values
+    if not {type(value) for value in values} <= {kind, NoneType}:
+        converted = [_converted(value, convert) for value in values]
     try:
         return pa.array(converted, type_)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         raise NotThatTypeError("a value that does not fit") from None
 
 
-def _converter(type_: pa.DataType) -> Callable[[Any], Any]:
+def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
+    try:
+        return None if value is None else convert(value)
+    except (TypeError, ValueError, ArithmeticError):
+        raise NotThatTypeError(type(value).__name__) from None
+
+
+def _converter(type_: pa.DataType) -> tuple[type | None, Callable[[Any], Any]]:
+    """The Python type that Arrow takes as it is for a column, and what makes it of others."""
     if pa.types.is_timestamp(type_):
-        return _to_instant if type_.tz else _to_local_time
+        # Arrow takes naive times for UTC, and forgets the zone of others.
+        return None, _to_instant if type_.tz else _to_local_time
     if pa.types.is_decimal(type_):
-        return lambda value: _to_decimal(value, type_.scale)
-    for is_type, converter in _CONVERTERS:
+        return Decimal, lambda value: _to_decimal(value, type_.scale)
+    for is_type, kind, convert in _CONVERTERS:
         if is_type(type_):
-            return converter
-    return lambda value: value
+            return kind, convert
+    return None, lambda value: value
 
 
 def _to_text(value: Any) -> str:
@@ -200,13 +203,13 @@ def _is_json(type_: pa.DataType) -> bool:
     return isinstance(type_, pa.JsonType)
 
 
-_CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any]], ...] = (
-    (_is_json, _to_json),
-    (pa.types.is_string, _to_text),
-    (pa.types.is_boolean, _to_boolean),
-    (pa.types.is_integer, _to_whole),
-    (pa.types.is_floating, _to_float),
-    (pa.types.is_date, _to_date),
-    (pa.types.is_time, _to_time),
-    (pa.types.is_binary, bytes),
+_CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], type, Callable[[Any], Any]], ...] = (
+    (_is_json, str, _to_json),
+    (pa.types.is_string, str, _to_text),
+    (pa.types.is_boolean, bool, _to_boolean),
+    (pa.types.is_integer, int, _to_whole),
+    (pa.types.is_floating, float, _to_float),
+    (pa.types.is_date, date, _to_date),
+    (pa.types.is_time, time, _to_time),
+    (pa.types.is_binary, bytes, bytes),
 )

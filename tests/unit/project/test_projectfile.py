@@ -194,7 +194,8 @@ def test_plain_http_is_for_this_machine_only(folder: ProjectFolder, url: str) ->
         ("version: 1", "version: 9", "project.yaml:1:10: 'version' must be 1, not '9'"),
         ("sources:", "source:", "project.yaml:2:1: unknown key 'source'; did you mean 'sources'?"),
         ("type: duckdb", "type: bigquery",
-         "project.yaml:3:21: 'type' must be duckdb, files, sqlalchemy or snowflake, not 'bigquery'"),
+         "project.yaml:3:21: 'type' must be duckdb, files, sqlalchemy or snowflake, "
+         "not 'bigquery'"),
         ("type: duckdb, ", "", "project.yaml:3:3: 'type' is missing"),
         ("path: data/warehouse.duckdb", "pth: x",
          "project.yaml:3:29: unknown key 'pth'; did you mean 'path'?"),
