@@ -35,6 +35,9 @@ from connector.errors import ConnectorError, UsageError
 INTERRUPTED = 130
 """The shell's exit code for a command that Ctrl-C ended; a sync ends with 4 instead."""
 
+_DUCKDB_INTERRUPTED = "Query interrupted"
+"""What DuckDB raises, as a RuntimeError, when Ctrl-C comes during a query."""
+
 _EPILOG = (
     "The options above may stand behind the command too. Exit codes: 0 all acknowledged, 1 error, "
     "2 usage (and `plan --detailed-exitcode` with changes), 3 too many rejects, 4 incomplete, "
@@ -78,6 +81,8 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _interrupted(settings)
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches people unasked
+        if isinstance(error, RuntimeError) and str(error) == _DUCKDB_INTERRUPTED:
+            return _interrupted(settings)
         return _failed(settings, error, as_json="--json" in arguments)
     return int(code or 0)
 
