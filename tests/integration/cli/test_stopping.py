@@ -111,3 +111,17 @@ def test_on_a_terminal_a_bar_moves_on_stderr_and_stdout_stays_clean(slow: Shop) 
     assert b"of 520 rows" in shown
     assert shown.rstrip().endswith(b"\x1b[2K")
     assert b"\x1b[?25h" in shown
+
+
+def test_an_interrupted_plan_is_130_and_no_traceback(shop: Shop) -> None:
+    shop.files.write(
+        "users.yaml",
+        "kind: users\nsource: warehouse\nfields: {uid: id}\n"
+        "query: select 'u_' || n as id from range(1_000_000_000) as t(n)\n",
+    )
+    process = shop.start("plan", "--select", "users")
+    staged = shop.folder / ".connector" / "local"
+    until(staged.exists)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.strip()) == (130, "", "error: interrupted")
