@@ -32,8 +32,20 @@ EVENTS_A_USER = 10
 
 
 @click.command("demo", cls=Command, short_help="Show the whole round on made-up data.")
-@click.option("--users", type=click.IntRange(min=30), default=2000, show_default=True)
-@click.option("--days", type=click.IntRange(min=1), default=30, show_default=True)
+@click.option(
+    "--users",
+    type=click.IntRange(min=30),
+    default=2000,
+    show_default=True,
+    help="How many users; there are ten times as many events.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    help="Over how many days the events are spread.",
+)
 @click.option("--seed", default=7, show_default=True, help="Another seed, another warehouse.")
 @click.option(
     "--dir",
