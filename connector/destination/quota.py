@@ -18,11 +18,11 @@ MARGIN = 0.995
 JITTER = 0.05
 """Seconds by which arrivals may bunch; that much of the rate is kept back from the burst."""
 LATENESS = 0.02
-"""Seconds an event loop's timers may be late without the time being lost."""
-BELOW = 0.97
-"""The plateau, as a share of the rate that was too much: a burst had hidden by how much it was."""
+"""Seconds a request may leave late without the time being lost, at the price of a small bunch."""
 BUNCHING = 5e-6
 """The same for a rate that was found out, per request a second: nobody promised us any burst."""
+BELOW = 0.97
+"""The plateau, as a share of the rate that was too much: a burst had hidden by how much it was."""
 FALL = 0.93
 """The rate after a fall, as a share of the plateau."""
 PLATEAU_SECONDS = 8.0
