@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from dagster_defs.columns import Columns
 
 _NOT_SENT = {"schedule", "tags", "description", "owners", "coverage", "max_reject_percent"}
 """What a mapping says that changes nothing of what is sent."""
+
+
+LINEAGE = "dagster/column_lineage"
 
 
 def asset_spec(mapping: Mapping, *, prefix: str, target: str, columns: Columns) -> dg.AssetSpec:
@@ -56,10 +60,17 @@ def _code_reference(place: Place) -> dg.CodeReferencesMetadataValue:
 def with_lineage(spec: dg.AssetSpec, mapping: Mapping, columns: Columns) -> dg.AssetSpec:
     """The asset with its column lineage, which follows the dependency that it ended up with."""
     deps = list(spec.deps)
-    if mapping.table is None or len(deps) != 1 or "dagster/column_lineage" in spec.metadata:
+    if mapping.table is None or len(deps) != 1 or LINEAGE in spec.metadata:
         return spec
     lineage = columns.lineage(mapping, deps[0].asset_key)
-    return spec.merge_attributes(metadata={"dagster/column_lineage": lineage})
+    return spec.merge_attributes(metadata={LINEAGE: lineage})
+
+
+def table_specs(specs: Iterable[dg.AssetSpec]) -> list[dg.AssetSpec]:
+    """What the assets of mappings depend on, as assets that something else looks after."""
+    own = {spec.key for spec in specs}
+    upstream = {dep.asset_key for spec in specs for dep in spec.deps}
+    return [dg.AssetSpec(key, kinds={"table"}) for key in sorted(upstream - own)]
 
 
 def upstream_key(mapping: Mapping) -> dg.AssetKey | None:

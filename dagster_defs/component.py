@@ -15,7 +15,7 @@ from connector.errors import ConnectorError
 from connector.mapping.mapping import Mapping
 from connector.report import MappingReport, Status
 from dagster_defs import names
-from dagster_defs.assets import asset_spec, with_lineage
+from dagster_defs.assets import LINEAGE, asset_spec, table_specs, with_lineage
 from dagster_defs.automation import Schedules, SyncFailure, build_failure_sensor, build_schedule
 from dagster_defs.checks import OnTooManyRejects, check_specs, evaluate
 from dagster_defs.columns import Columns
@@ -112,6 +112,13 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
     jobs: Annotated[
         bool, dg.Resolver.default(description="Whether there are jobs for one-off work.")
     ] = True
+    declare_tables: Annotated[
+        bool,
+        dg.Resolver.default(
+            description="Whether the tables that mappings read are declared as assets, for lineage "
+            "where nothing else in the project defines them."
+        ),
+    ] = False
     op: Annotated[
         OpSpec | None,
         dg.Resolver.default(description="Name, tags, pool and description of the ops."),
@@ -199,8 +206,13 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
     ) -> Iterator[Yielded]:
         metadata = run_metadata(report, watcher.rates.get(report.name, []))
         if report.status is Status.DONE:
-            counted = {**metadata, "dagster/row_count": row_count(report)}
-            yield dg.MaterializeResult(asset_key=context.asset_key, metadata=counted)
+            spec = context.assets_def.get_asset_spec(context.asset_key)
+            # The UI looks for lineage in the latest materialization, not in the definition.
+            lineage = {key: spec.metadata[key] for key in (LINEAGE,) if key in spec.metadata}
+            yield dg.MaterializeResult(
+                asset_key=context.asset_key,
+                metadata={**metadata, **lineage, "dagster/row_count": row_count(report)},
+            )
         if report.status in {Status.DONE, Status.INCOMPLETE}:
             specs = list(context.assets_def.check_specs)
             yield from evaluate(report, mapping, specs, on_too_many=self.on_too_many_rejects)
@@ -228,7 +240,11 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
             for each in mappings
         }
         keys = {name: spec.key for name, spec in specs.items()}
-        assets = [self._asset(each, specs[each.name]) for each in mappings]
+        assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
+            self._asset(each, specs[each.name]) for each in mappings
+        ]
+        if self.declare_tables:
+            assets += table_specs(specs.values())
         schedules = [
             build_schedule(each, keys[each.name], prefix=self.name, rules=self.schedules)
             for each in mappings

@@ -16,4 +16,4 @@ from dagster_defs.component import SyncMappingsComponent
 def defs() -> dg.Definitions:
     """Assets, checks, schedules and jobs of every mapping."""
     folder = Path(os.environ.get("CONNECTOR_PROJECT") or "mappings")
-    return dg.build_defs_for_component(SyncMappingsComponent(project=folder))
+    return dg.build_defs_for_component(SyncMappingsComponent(project=folder, declare_tables=True))

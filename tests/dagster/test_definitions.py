@@ -91,6 +91,13 @@ def test_each_event_type_adds_its_columns(shop: Shop) -> None:
     assert names[-1] == "rank"
 
 
+def test_tables_can_be_declared_where_nothing_else_defines_them(shop: Shop) -> None:
+    defs = shop.defs(declare_tables=True)
+    assert defs.resolve_asset_graph().get(dg.AssetKey("users")).is_external
+    users = dg.Definitions(assets=[dg.AssetSpec("users")])
+    dg.Definitions.validate_loadable(dg.Definitions.merge(users, shop.defs()))
+
+
 def test_lineage_names_the_columns_that_each_expression_reads(shop: Shop) -> None:
     lineage = spec(shop).metadata["dagster/column_lineage"].deps_by_column
     table = dg.AssetKey("users")

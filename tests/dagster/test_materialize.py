@@ -291,3 +291,8 @@ def test_cancelling_a_run_flushes_what_was_acknowledged_and_the_next_one_sends_t
     shop.sandbox.set_faults({})
     rest = materialized(shop.materialize("users"))
     assert rest["acknowledged"] == USERS - arrived
+
+
+def test_column_lineage_is_on_the_materialization_where_the_ui_looks_for_it(shop: Shop) -> None:
+    lineage = materialized(shop.materialize("users"))["dagster/column_lineage"]
+    assert lineage.deps_by_column["uid"][0].column_name == "user_id"
