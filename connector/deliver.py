@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from connector.control.erasures import Ledger
+from connector.control.sharing import sharing
 from connector.control.store import ControlStore
 from connector.destination.target import Target
 from connector.destination.work import (
@@ -57,7 +58,18 @@ def deliver(
         changes.settle(settlement.acknowledged, refused)
 
     batches = (work_batch(change) for change in changes.batches())
-    return Writer(target).deliver(batches, settle, stop=stop, progress=progress, held=held)
+    others_first = held or (lambda: False)
+    if target.rate_limit is None:
+        return Writer(target).deliver(batches, settle, stop=stop, progress=progress, held=held)
+    with sharing(control, idle=others_first) as share:
+        return Writer(target).deliver(
+            batches,
+            settle,
+            stop=stop,
+            progress=progress,
+            held=lambda: share.joining or others_first(),
+            sharers=lambda: share.count,
+        )
 
 
 def request_erasures(control: ControlStore, stage: Stage, *, mapping: str, run_id: str) -> None:

@@ -106,3 +106,12 @@ chunks = Table(
     Column("done_at", DateTime, nullable=False),
 )
 """Windows of events that a backfill is through with."""
+
+senders = Table(
+    "connector_senders",
+    metadata,
+    Column("target", String(200), primary_key=True),
+    Column("token", String(40), primary_key=True),
+    Column("seen_at", DateTime, nullable=False),
+)
+"""Who is sending to a target right now: they share its quota evenly."""

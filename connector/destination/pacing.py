@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple, Protocol
 
@@ -69,9 +70,13 @@ class Pacer(Protocol):
 
 
 class LocalPacer:
-    """The pacer of one process. To be used within one event loop."""
+    """The pacer of one process. To be used within one event loop.
 
-    def __init__(self, target: Target) -> None:
+    `sharers` tells how many processes use the target's quota, this one included; it is asked often.
+    """
+
+    def __init__(self, target: Target, sharers: Callable[[], int] | None = None) -> None:
+        self._sharers = sharers
         self._max_wait = target.max_wait
         self._give_up_after = target.give_up_after
         self._quota = Quota(target.rate_limit)
@@ -217,6 +222,8 @@ class LocalPacer:
         """Let the rate grow, and give up on an API that has failed for too long."""
         now = monotonic()
         elapsed, self._ticked = now - self._ticked, now
+        if self._sharers is not None:
+            self._quota.shared_by(self._sharers())
         if self._paused_until <= now and not self._circuit.open:
             self._quota.tick(now, elapsed)
         self._settle_down()

@@ -47,6 +47,7 @@ class Quota:
     def __init__(self, limit: RateLimit | None) -> None:
         self._configured = limit is not None
         self._known: RateLimit | None = None
+        self._sharers = 1
         self._ceiling = math.inf
         self._burst = 1.0
         self._due = 0.0
@@ -116,10 +117,21 @@ class Quota:
         self._plateau = self._ceiling
         self._learning = False
 
+    def shared_by(self, count: int) -> None:
+        """So many processes use this quota, evenly; a quota that nobody told us is found alone."""
+        if count == self._sharers:
+            return
+        before, self._sharers = self._sharers, count
+        if self._known is not None:
+            self._keep_to(self._known)
+            # A rate below the ceiling was learned from refusals: it changes in proportion.
+            self.rate = min(self.rate * before / count, self._ceiling)
+
     def _keep_to(self, limit: RateLimit) -> None:
         self._known = limit
-        self._ceiling = limit.requests_per_second * MARGIN
-        self._burst = max(1.0, limit.burst - limit.requests_per_second * JITTER)
+        self._ceiling = limit.requests_per_second * MARGIN / self._sharers
+        burst = (limit.burst - limit.requests_per_second * JITTER) / self._sharers
+        self._burst = max(1.0, burst)
 
     def tick(self, now: float, seconds: float) -> None:
         """Time passed with requests wanting to leave: the rate may grow. Called often."""

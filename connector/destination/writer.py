@@ -47,6 +47,7 @@ class Writer:
         stop: Stop | None = None,
         progress: Callable[[Progress], None] | None = None,
         held: Callable[[], bool] | None = None,
+        sharers: Callable[[], int] | None = None,
     ) -> Delivery:
         """Send every row and say what became of it; blocks until that is done or has to end.
 
@@ -54,7 +55,8 @@ class Writer:
         `flush_seconds` after an acknowledgement and once more before this returns or raises. A row
         that was not settled is pending: it may or may not have arrived, and is to be sent again.
 
-        While `held` says so no request leaves; it is asked often, in the event loop.
+        While `held` says so no request leaves; `sharers` tells how many processes use the quota of
+        the target. Both are asked often, in the event loop.
 
         Returns with `incomplete` set when asked to stop, when the API keeps failing, or wants more
         patience than the target's `max_wait`. Raises DestinationError when the API would refuse any
@@ -63,7 +65,9 @@ class Writer:
         """
         loop = _new_event_loop()
         try:
-            return loop.run_until_complete(self._deliver(batches, settle, stop, progress, held))
+            return loop.run_until_complete(
+                self._deliver(batches, settle, stop, progress, held, sharers)
+            )
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
@@ -75,9 +79,10 @@ class Writer:
         stop: Stop | None,
         progress: Callable[[Progress], None] | None,
         held: Callable[[], bool] | None,
+        sharers: Callable[[], int] | None,
     ) -> Delivery:
         transport = self._transport or HttpTransport(self._target)
-        pacer: Pacer = LocalPacer(self._target)
+        pacer: Pacer = LocalPacer(self._target, sharers)
         if held is not None:
             pacer = HeldPacer(pacer, held)
         run = DeliveryRun(
