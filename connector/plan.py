@@ -102,10 +102,11 @@ def _look(report: MappingReport, bound: Bound, compared: Compared, target: Targe
         report.changed_fields = peek.changed_fields(
             stage, changed, compared.parameters, chain.digested
         )
-    report.forecast = _forecast(report, compared, target)
+    report.forecast = forecast(report, compared, target)
 
 
-def _forecast(report: MappingReport, compared: Compared, target: Target) -> Forecast:
+def forecast(report: MappingReport, compared: Compared, target: Target) -> Forecast:
+    """Requests that the changes of a mapping take, and how long at the quota."""
     events = report.changes["event"].planned
     requests = report.planned - events
     if events:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from connector.windows import stamp
+from connector.windows import Span, stamp
 
 SCHEMA_VERSION = 1
 
@@ -118,6 +118,40 @@ class Freshness:
         return asdict(self) | {"watermark": self.watermark and stamp(self.watermark)}
 
 
+class ChunkStatus(StrEnum):
+    """How a window of a backfill stands; `before` was done by an earlier run, `left` is to do."""
+
+    BEFORE = "before"
+    DONE = "done"
+    INCOMPLETE = "incomplete"
+    LEFT = "left"
+
+
+@dataclass(slots=True)
+class ChunkReport:
+    """One window of a backfill.
+
+    `rows` are those of the source, `known` those of them that had been sent before.
+    """
+
+    window: Span
+    status: ChunkStatus = ChunkStatus.LEFT
+    rows: int = 0
+    planned: int = 0
+    acknowledged: int = 0
+    rejected: int = 0
+    known: int = 0
+    requests: int = 0
+    seconds: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The window's part of the report."""
+        document = asdict(self)
+        del document["window"]
+        ends = {"from": stamp(self.window.start), "to": stamp(self.window.end)}
+        return ends | document | {"status": str(self.status)}
+
+
 @dataclass(slots=True)
 class MappingReport:
     """How one mapping fared in one run."""
@@ -142,6 +176,8 @@ class MappingReport:
     types: dict[str, int] = field(default_factory=dict)
     """Events to be sent, by type."""
     freshness: Freshness | None = None
+    chunks: list[ChunkReport] | None = None
+    """The windows of a backfill."""
 
     @property
     def pending(self) -> int:
@@ -188,6 +224,9 @@ class MappingReport:
             document["adopted"] = self.adopted
         if self.types:
             document["types"] = self.types
+        if self.chunks is not None:
+            document["chunks"] = [chunk.to_json() for chunk in self.chunks]
+            document["forecast"] = asdict(self.forecast) if self.forecast else None
         if self.freshness:
             document["freshness"] = self.freshness.to_json()
         return document

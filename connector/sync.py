@@ -28,7 +28,7 @@ from connector.errors import (
 from connector.incremental import freshness, remember_read, start_over
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
-from connector.prepare import Bound, Compared, bind, compare, suppressed, utc_now
+from connector.prepare import Compared, bind, compare, suppressed, utc_now
 from connector.project import Project
 from connector.report import MAX_SAMPLES, MappingReport, RejectSample, RunReport, Status
 from connector.snapshot import guards
@@ -78,14 +78,20 @@ class Observer(Protocol):
         ...
 
 
-class _Nobody:
-    def started(self, name: str) -> None: ...
+class Nobody:
+    """Watches nothing."""
 
-    def sending(self, name: str, rows: int) -> None: ...
+    def started(self, name: str) -> None:
+        """Not looked at."""
 
-    def progress(self, name: str, progress: Progress) -> None: ...
+    def sending(self, name: str, rows: int) -> None:
+        """Not looked at."""
 
-    def finished(self, report: MappingReport) -> None: ...
+    def progress(self, name: str, progress: Progress) -> None:
+        """Not looked at."""
+
+    def finished(self, report: MappingReport) -> None:
+        """Not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,7 @@ def sync(
         run_id=secrets.token_hex(8),
         options=options,
         stop=stop or Stop(),
-        observer=observer or _Nobody(),
+        observer=observer or Nobody(),
     )
     report = RunReport("sync", run.run_id, target.name)
     refusal: ConnectorError | None = None
@@ -205,26 +211,28 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, Connector
             try:
                 _sync_one(run, mapping, report)
             except ConnectorError as error:
-                _fail(report, error)
+                fail(report, error)
                 refusal = error if isinstance(error, DestinationError) else None
             except duckdb.InterruptException:
                 report.status, report.error = Status.INCOMPLETE, "stopped while reading"
             finally:
                 report.seconds = time.monotonic() - began
-                _record(run, number, report)
+                record(run, number, report)
     except Locked as error:
-        _fail(report, error)
+        fail(report, error)
     report.seconds = time.monotonic() - began
     return report, refusal
 
 
-def _fail(report: MappingReport, error: ConnectorError) -> None:
+def fail(report: MappingReport, error: ConnectorError) -> None:
+    """Say in a report why a mapping could not be done."""
     by_error = {GuardTripped: Status.BLOCKED, Locked: Status.LOCKED}
     report.status = by_error.get(type(error), Status.FAILED)
     report.error, report.hint = error.message, error.hint
 
 
-def _record(run: Run, number: int, report: MappingReport) -> None:
+def record(run: Run, number: int, report: MappingReport) -> None:
+    """Keep the report of a run that was noted as number so and so when it began."""
     # Keys and values of single rows stay out: the control store is not purged by erasures.
     document = report.to_json() | {"rejects": []}
     run.control.finish_run(
@@ -258,7 +266,7 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
                 )
                 if run.options.full_refresh:
                     start_over(store)
-                lags = send(run, bound, compared, report)
+                lags = send(run, mapping, compared, report)
             compared.stage.record_rejects(
                 compared.rules,
                 [(v.code, v.field, v.message) for v in compared.chain.violations],
@@ -267,7 +275,7 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
             report.freshness = freshness(mapping, store, lags)
             report.rejects = [RejectSample(*row) for row in sample_rejects(store, MAX_SAMPLES)]
             due = forget_erased(store, suppressed(run.control), events=mapping.kind is Kind.EVENTS)
-    report.too_many_rejects = _too_many(mapping, report)
+    report.too_many_rejects = too_many(mapping, report)
     if due:
         rewrite(paths)
 
@@ -330,21 +338,19 @@ def guard(mapping: Mapping, compared: Compared, options: SyncOptions) -> None:
     )
 
 
-def send(run: Run, bound: Bound, compared: Compared, report: MappingReport) -> Lags:
+def send(run: Run, mapping: Mapping, compared: Compared, report: MappingReport) -> Lags:
     """Send what was planned and count what became of it; returns how long events took.
 
     Raises:
         DestinationError: the target refuses us, whatever the row.
         StateError: what was acknowledged could not be journalled.
     """
-    name = bound.mapping.name
+    name = mapping.name
     if not report.planned:
         return Lags()
     changes = Changes(
         compared.stage.store,
-        Queries(
-            compared.payloads, compared.chain.bare_payload, keep_payload=bound.mapping.keep_payload
-        ),
+        Queries(compared.payloads, compared.chain.bare_payload, keep_payload=mapping.keep_payload),
         compared.parameters,
         version=compared.rules.version,
         limit=run.options.limit,
@@ -384,5 +390,6 @@ def _count_outcomes(report: MappingReport, changes: Changes, delivery: Delivery 
         report.error = delivery.incomplete or "stopped at --limit; the rest is pending"
 
 
-def _too_many(mapping: Mapping, report: MappingReport) -> bool:
+def too_many(mapping: Mapping, report: MappingReport) -> bool:
+    """Whether more rows were rejected than the mapping takes."""
     return report.rejected * 100 > mapping.max_reject_percent * max(report.rows.source, 1)

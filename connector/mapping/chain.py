@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,12 @@ from connector.sql import identifier, literal
 DERIVED_ID_PREFIX = "c_"
 """Marks an event id that was derived from the row, for want of one in the mapping."""
 
+
+_QUOTED_OR_BREAK = re.compile(
+    r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$"""
+    r"""|--[^\n]*|/\*.*?\*/|\n""",
+    re.DOTALL,
+)
 
 SOFT, HARD, CONSENT = "$soft", "$hard", "$consent"
 """Columns of the conditions that decide what happens to a row."""
@@ -102,6 +109,14 @@ class Chain:
         name = identifier(TYPE)
         counted = f"SELECT {name}, count(*) FROM typed GROUP BY {name} ORDER BY {name}"  # noqa: S608 - a constant
         return f"WITH {self._layers(chosen)}\n{counted}"
+
+    def cursors(self) -> str:
+        """SQL of the cursor of every row, in milliseconds, over a `source` that has its column."""
+        if self.cursor is None:
+            raise ValueError("the mapping has no cursor")
+        columns = [(branch.sql, branch.alias) for branch in self.cursor.branches]
+        value = self.cursor.conversion(guarded=False).value
+        return f"SELECT {value} AS cursor FROM ({_select(columns, 'source')})"  # noqa: S608 - the compiler's own
 
     def judged(self) -> str:
         """SQL of every row's canonical fields and, beside them, what the scan says of the row.
@@ -375,4 +390,5 @@ def _lines(head: str, items: list[str], tail: str, separator: str = "") -> str:
 
 
 def _indent(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.split("\n"))
+    """`text` two further in; what is quoted stays as it is, line breaks and all."""
+    return "  " + _QUOTED_OR_BREAK.sub(lambda found: "\n  " if found[0] == "\n" else found[0], text)

@@ -1,0 +1,202 @@
+"""One window of a backfill: read, compared, sent and brought home, as often as it takes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+import duckdb
+
+from connector.control.lease import lease
+from connector.destination.work import Progress
+from connector.errors import Locked
+from connector.mapping.mapping import Mapping
+from connector.plan import forecast
+from connector.prepare import Compared, bind, compare, utc_now
+from connector.report import MAX_SAMPLES, MappingReport, RejectSample
+from connector.rightofway import LOOK, RightOfWay, sending_lease
+from connector.snapshot.exchange import check_in, check_out, claim, overlaps
+from connector.snapshot.rejects import sample_rejects
+from connector.snapshot.store import StatePaths, Store, open_store
+from connector.source.base import Window
+from connector.stop import Stop
+from connector.sync import Observer, Run, count, send
+from connector.windows import Span, milliseconds
+
+
+class Stopped(Exception):  # noqa: N818 - named for what happened
+    """Asked to stop while waiting."""
+
+
+class Outcome(Enum):
+    """How an attempt at a window ended; ASIDE is to be tried anew."""
+
+    DONE = "done"
+    ASIDE = "aside"
+    INCOMPLETE = "incomplete"
+
+
+class Meter:
+    """Shows progress over all windows to whoever watches the backfill.
+
+    `before` are the rows of the windows that are through, `known` those of the one under way that
+    need not be sent.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.before = 0
+        self.known = 0
+
+    def started(self, name: str) -> None:
+        """Nothing to tell: the backfill began long ago."""
+
+    def sending(self, name: str, rows: int) -> None:
+        """Nothing to tell either: the whole is known already."""
+
+    def progress(self, name: str, progress: Progress) -> None:
+        """So many of all rows are through."""
+        settled = self.before + self.known + progress.settled
+        self._observer.progress(name, replace(progress, settled=settled))
+
+    def finished(self, report: MappingReport) -> None:
+        """One window is no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walker:
+    """Walks windows of one mapping; `run` is that of the backfill, `version` the mapping's."""
+
+    run: Run
+    mapping: Mapping
+    version: str
+    resend: bool
+    way: RightOfWay
+    meter: Meter
+
+    @property
+    def paths(self) -> StatePaths:
+        """The state of the window under way: it is gone once the window is done."""
+        return StatePaths(self.run.paths(self.mapping).folder / "backfill", self.mapping.name)
+
+    def attempt(self, span: Span, report: MappingReport) -> Outcome:
+        """Send what is not known as sent, and bring home what became of it; `report` is filled in.
+
+        Raises:
+            Stopped: asked to, before anything was sent.
+            ConnectorError: the source, the state or the target is of no use.
+        """
+        with open_store(self.paths) as mine:
+            claim(mine, json.dumps([self.version, *_ends(span), self.resend]))
+            overlapping = self._check_out(mine, span)
+            if not self.way.wait(self.run.stop):
+                raise Stopped
+            self.way.settled()
+            compared = self._compare(mine, span)
+            count(report, compared)
+            self.meter.known = report.rows.source - report.planned
+            self._send(compared, report, overlapping=overlapping)
+            compared.stage.record_rejects(compared.rules, _violations(compared))
+            if report.pending:
+                aside = self.way.step_aside and not self.run.stop.requested
+                return Outcome.ASIDE if aside else Outcome.INCOMPLETE
+            report.rejects = [RejectSample(*row) for row in sample_rejects(mine, MAX_SAMPLES)]
+            with self._main() as main:
+                check_in(mine, main, *_ends(span))
+        return Outcome.DONE
+
+    def forget(self) -> None:
+        """Remove the state of a window that is recorded as done."""
+        self.paths.file.unlink(missing_ok=True)
+
+    def resent_since(self, window: Span) -> datetime:
+        """When sending a whole window again began; one that was killed goes on."""
+        wanted = [self.version, *_ends(window)]
+        with self._main() as main:
+            *known, since = json.loads(main.meta("resend") or "[null]")
+            if known == wanted:
+                return datetime.fromisoformat(since)
+            began = utc_now()
+            main.remember(resend=json.dumps([*wanted, began.isoformat()]))
+        return began
+
+    def resent(self) -> None:
+        """All of the window was sent again."""
+        with self._main() as main:
+            main.remember(resend=None)
+
+    def look(self, span: Span) -> MappingReport:
+        """What an attempt would send; nothing is changed."""
+        report = MappingReport(self.mapping.name, str(self.mapping.kind))
+        began = time.monotonic()
+        paths = StatePaths(self.paths.folder, f"{self.mapping.name} dry run")
+        with open_store(paths, keep=False) as mine:
+            self._check_out(mine, span, keep=False)
+            compared = self._compare(mine, span)
+            count(report, compared)
+            violations = [(v.code, v.field, v.message) for v in compared.chain.violations]
+            report.rejects = [
+                RejectSample(*row)
+                for row in compared.stage.sample_rejected(violations, MAX_SAMPLES)
+            ]
+            report.forecast = forecast(report, compared, self.run.target)
+        report.seconds = time.monotonic() - began
+        return report
+
+    def _check_out(self, mine: Store, span: Span, *, keep: bool = True) -> bool:
+        """Learn what was sent of the window; returns whether a sync may send some of it too."""
+        with self._main(keep=keep) as main:
+            if not self.resend:
+                check_out(main, mine, *_ends(span))
+            return overlaps(main, milliseconds(span.end))
+
+    @contextmanager
+    def _main(self, *, keep: bool = True) -> Iterator[Store]:
+        """The state of the mapping itself, for a moment, as soon as no sync has it."""
+        run, name = self.run, self.mapping.name
+        with ExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(lease(run.control, name, briefly=True))
+                    break
+                except Locked:
+                    if run.stop.wait(LOOK):
+                        raise Stopped from None
+            yield held.enter_context(open_store(run.paths(self.mapping), keep=keep))
+
+    def _compare(self, mine: Store, span: Span) -> Compared:
+        run = self.run
+        window = Window(self.mapping.cursor or "", span.start, span.end)
+        try:
+            with (
+                bind(run.project, self.mapping) as bound,
+                run.stop.interrupting(mine.connection.interrupt),
+            ):
+                return compare(run.project, bound, mine, run.control, window=window)
+        except duckdb.InterruptException:
+            raise Stopped from None
+
+    def _send(self, compared: Compared, report: MappingReport, *, overlapping: bool) -> None:
+        stop = Stop()
+        run = replace(self.run, stop=stop, held=self.way.held, observer=self.meter)
+        with (
+            lease(run.control, sending_lease(self.mapping.name), briefly=True),
+            self.run.stop.interrupting(stop.request),
+            self.way.watching(stop, overlapping=overlapping),
+        ):
+            if self.run.stop.requested:
+                stop.request()
+            send(run, self.mapping, compared, report)
+
+
+def _violations(compared: Compared) -> list[tuple[str, str, str]]:
+    return [(v.code, v.field, v.message) for v in compared.chain.violations]
+
+
+def _ends(span: Span) -> tuple[int, int]:
+    return milliseconds(span.start), milliseconds(span.end)

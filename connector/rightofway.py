@@ -1,0 +1,92 @@
+"""The right of way: a backfill sends only while no sync of its target does."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from connector.control.erasures import Ledger
+from connector.control.lease import holders
+from connector.control.store import ControlStore
+from connector.errors import StateError
+from connector.stop import Stop
+
+LOOK = 0.2
+"""Seconds between two looks at who holds a lease."""
+
+
+def backfill_lease(mapping: str) -> str:
+    """The lease of a mapping's backfill. No mapping can have this name."""
+    return f".backfill/{mapping}"
+
+
+def sending_lease(mapping: str) -> str:
+    """The lease that a backfill holds only while it sends, briefly: whoever must be sure that it
+    does not, takes it and waits until the backfill has stepped aside."""
+    return f".sending/{mapping}"
+
+
+class RightOfWay:
+    """Looks who goes first.
+
+    While a sync runs, `held` says so, and nothing is to be sent. Where what is being sent has to be
+    worked out anew, it also asks for a stop and sets `step_aside`: someone was erased meanwhile, or
+    the mapping itself is being synced over times that the backfill is at as well.
+    """
+
+    def __init__(self, control: ControlStore, mapping: str) -> None:
+        self._control = control
+        self._mapping = mapping
+        self._held = False
+        self._mark = self._erasures()
+        self.step_aside = False
+
+    def held(self) -> bool:
+        """Whether somebody else goes first now; answered from memory."""
+        return self._held
+
+    def wait(self, stop: Stop) -> bool:
+        """Wait until nobody else is under way; false when asked to stop meanwhile."""
+        while self._others():
+            if stop.wait(LOOK):
+                break
+        return not stop.requested
+
+    @contextlib.contextmanager
+    def watching(self, stop: Stop, *, overlapping: bool) -> Iterator[None]:
+        """Keep looking while the body runs; `stop` is what is asked for where that is needed."""
+        self.step_aside = False
+        ended = threading.Event()
+        watcher = threading.Thread(
+            target=self._watch, args=(ended, stop, overlapping), daemon=True, name="right-of-way"
+        )
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
+            self._held = False
+
+    def settled(self) -> None:
+        """What is about to be compared knows of every erasure so far."""
+        self._mark = self._erasures()
+
+    def _watch(self, ended: threading.Event, stop: Stop, overlapping: bool) -> None:
+        while not ended.wait(LOOK):
+            # A store that is away for a moment changes nothing.
+            with contextlib.suppress(StateError):
+                others = self._others()
+                erased = self._erasures() != self._mark
+                self._held = bool(others)
+                if erased or (overlapping and self._mapping in others):
+                    self._held = True
+                    self.step_aside = True
+                    stop.request()
+
+    def _others(self) -> set[str]:
+        return {name for name in holders(self._control) if not name.startswith(".backfill/")}
+
+    def _erasures(self) -> tuple[int, int]:
+        return self._control.suppressed_count(), len(Ledger(self._control).by_hand())
