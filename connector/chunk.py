@@ -17,10 +17,11 @@ from connector.destination.work import Progress
 from connector.errors import Locked
 from connector.mapping.mapping import Mapping
 from connector.plan import forecast
-from connector.prepare import Compared, bind, compare, utc_now
+from connector.prepare import Compared, bind, compare, suppressed, utc_now
 from connector.report import MAX_SAMPLES, MappingReport, RejectSample
 from connector.rightofway import LOOK, RightOfWay, sending_lease
-from connector.snapshot.exchange import check_in, check_out, claim, overlaps
+from connector.snapshot.exchange import backfill_paths, check_in, check_out, claim, overlaps
+from connector.snapshot.purge import forget_erased
 from connector.snapshot.rejects import sample_rejects
 from connector.snapshot.store import StatePaths, Store, open_store
 from connector.source.base import Window
@@ -81,8 +82,8 @@ class Walker:
 
     @property
     def paths(self) -> StatePaths:
-        """The state of the window under way: it is gone once the window is done."""
-        return StatePaths(self.run.paths(self.mapping).folder / "backfill", self.mapping.name)
+        """The state of the window under way."""
+        return backfill_paths(self.run.paths(self.mapping))
 
     def attempt(self, span: Span, report: MappingReport) -> Outcome:
         """Send what is not known as sent, and bring home what became of it; `report` is filled in.
@@ -97,6 +98,7 @@ class Walker:
             if not self.way.wait(self.run.stop):
                 raise Stopped
             self.way.settled()
+            forget_erased(mine, suppressed(self.run.control), events=True)
             compared = self._compare(mine, span)
             count(report, compared)
             self.meter.known = report.rows.source - report.planned

@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +27,8 @@ from connector.mapping.rules import Kind
 from connector.prepare import suppressed
 from connector.project import Project
 from connector.report import Http, MappingReport, RejectSample, RunReport, Status
+from connector.rightofway import sending_lease
+from connector.snapshot.exchange import backfill_paths
 from connector.snapshot.purge import forget_erased, rewrite
 from connector.snapshot.store import StatePaths, open_store
 from connector.stop import Stop
@@ -178,6 +180,7 @@ def finish_pending(
     with ExitStack() as leases:
         for mapping in mappings:
             leases.enter_context(lease(control, mapping.name))
+            leases.enter_context(lease(control, sending_lease(mapping.name)))
         if waiting:
             _send(target, control, run_id, waiting, report, stop)
         for mapping in mappings:
@@ -189,6 +192,12 @@ def purge_mapping(
 ) -> None:
     """Drop whoever was erased from the state of one mapping, for good."""
     paths = StatePaths(project.state_path / target.name, mapping.name)
+    _purge(paths, control, mapping)
+    with suppress(Locked):  # a backfill that is under way forgets by itself
+        _purge(backfill_paths(paths), control, mapping)
+
+
+def _purge(paths: StatePaths, control: ControlStore, mapping: Mapping) -> None:
     if not paths.file.exists():
         return
     with open_store(paths) as store:

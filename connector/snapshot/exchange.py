@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connector.snapshot.store import Store
+from connector.snapshot.store import StatePaths, Store
 
 _SETTINGS = ("types", "fingerprint_engine")
+
+
+def backfill_paths(main: StatePaths) -> StatePaths:
+    """Where a backfill of a mapping keeps the window under way; gone once that is done."""
+    return StatePaths(main.folder / "backfill", main.mapping)
 
 
 def claim(mine: Store, window: str) -> None:
