@@ -1,12 +1,13 @@
 """Columns and their lineage, from the mapping alone: nothing is asked of the source."""
 
+import json
 from collections.abc import Iterator
 
 import dagster as dg
 import duckdb
 
 from connector.mapping.expression import ExpressionError, Parser
-from connector.mapping.mapping import Constant, Expression, Field, Mapping, Pii
+from connector.mapping.mapping import Constant, Field, Mapping, Pii
 from connector.mapping.rules import EVENT_FIELDS, USER_FIELDS, FieldType, Kind
 
 INFERRED = "inferred"
@@ -84,7 +85,11 @@ def _constant_type(constant: Constant) -> FieldType:
 
 
 def _description(field: Field) -> str:
+    """Where a field comes from, as Markdown."""
     value = field.value
-    said = value.sql if isinstance(value, Expression) else f"always {value.value!r}"
+    if isinstance(value, Constant):
+        said = f"always `{json.dumps(value.value)}`"
+    else:
+        said = f"`{' '.join(value.sql.split())}`"
     masked = {Pii.HASH: "hashed: ", Pii.REDACT: "redacted: "}
     return masked.get(field.pii, "") + said if field.pii else said

@@ -100,7 +100,7 @@ def summary(report: MappingReport, rates: Sequence[float] = ()) -> str:
     read = f"**{rows.source:,}** rows read" + (f": {', '.join(apart)}" if apart else "")
     sent = [_sent(name, each) for name, each in _operations(report) if each.planned]
     lines = [
-        f"**{report.name}** {report.status} in {report.seconds:.1f} s",
+        f"**{report.name}** {report.status} after {report.seconds:.1f} s",
         read,
         "; ".join(sent) or "nothing to send",
     ]

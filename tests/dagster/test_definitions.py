@@ -67,8 +67,8 @@ def test_columns_and_their_types_come_from_the_mapping(shop: Shop) -> None:
         "plan": "string",
     }
     shown = {column.name: column.description for column in schema.columns}
-    assert shown["orders"] == "coalesce(orders, 0)"
-    assert shown["plan"] == "always 'gold'"
+    assert shown["orders"] == "`coalesce(orders, 0)`"
+    assert shown["plan"] == 'always `"gold"`'
 
 
 def test_hashed_columns_are_strings_and_say_so(shop: Shop) -> None:
@@ -79,7 +79,7 @@ def test_hashed_columns_are_strings_and_say_so(shop: Shop) -> None:
     assert (column.name, column.type, column.description) == (
         "email_hash",
         "string",
-        "hashed: email",
+        "hashed: `email`",
     )
 
 
