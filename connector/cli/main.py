@@ -16,7 +16,9 @@ from typing import NoReturn
 import click
 
 from connector import __version__
+from connector.cli.backfill import backfill
 from connector.cli.compile import compile_, schema
+from connector.cli.coverage import coverage
 from connector.cli.demo import demo
 from connector.cli.erase import erase
 from connector.cli.init import init
@@ -54,7 +56,8 @@ def cli() -> None:
 
 
 for _command in (
-    init, validate, plan, sync, erase, status, rejects, compile_, schema, sandbox, demo,
+    init, validate, plan, sync, backfill, erase, status, rejects, coverage, compile_, schema,
+    sandbox, demo,
 ):  # fmt: skip
     cli.add_command(_command)
 
@@ -116,7 +119,7 @@ def _known(error: Exception, settings: Settings) -> ConnectorError:
 
 def _failure_document(settings: Settings, error: ConnectorError) -> dict[str, object]:
     document: dict[str, object] = {"schema_version": 1, "command": settings.command}
-    if settings.command in ("sync", "plan", "rejects retry"):
+    if settings.command in ("sync", "plan", "backfill", "rejects retry"):
         document |= {"run_id": None, "target": settings.target, "mappings": []}
     return document | {"exit_code": error.exit_code, "error": error_json(error)}
 

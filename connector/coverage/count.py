@@ -45,9 +45,11 @@ class Group:
 class Counts:
     """Rows that were read, and those that would be sent, by event type (None for users).
 
-    `repeated` is how many keys occur more than once; None where nobody looked.
+    `repeated` is how many keys occur more than once; None where nobody looked. `chain` is the one
+    that the rows could be counted with.
     """
 
+    chain: Chain
     read: int
     repeated: int | None
     groups: dict[str | None, Group]
@@ -93,6 +95,7 @@ def _count(
     read = connection.execute("SELECT count(*) FROM source").fetchone()
     only = str(event_type.value) if isinstance(event_type, Constant) else None
     return Counts(
+        chain=chain,
         read=read[0] if read else 0,
         repeated=repeated if repeats else None,
         groups={name if several else only: _group(source, row) for name, *row in found},

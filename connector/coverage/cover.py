@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 import duckdb
 
+from connector.control.store import ControlStore
 from connector.coverage.count import Counts, count
+from connector.coverage.history import Earlier, earlier, remember
+from connector.coverage.links import Links
+from connector.coverage.quality import look_closely
 from connector.coverage.report import CoverageReport, MappingCoverage
 from connector.coverage.rows import readable
 from connector.coverage.score import attributes
@@ -35,32 +39,54 @@ class Options:
     quality: bool | None = None
 
 
+DEFAULTS = Options()
+
+
 def cover(
-    project: Project, mappings: Sequence[Mapping], *, target: str, options: Options
+    project: Project, mappings: Sequence[Mapping], *, target: str, options: Options = DEFAULTS
 ) -> CoverageReport:
     """Measure the coverage of the mappings that send something; recommendations do not.
 
-    What goes wrong with one mapping is in its part of the report.
+    What goes wrong with one mapping is in its part of the report. Every mapping that was counted in
+    full is remembered in the control store of `target`, for trends.
 
     Raises:
         UsageError: none of the mappings sends users or events.
+        StateError: the control store cannot be used.
     """
     chosen = [each for each in mappings if each.kind is not Kind.RECOMMENDATIONS]
     if not chosen:
         raise UsageError("no mapping of users or events is selected")
     report = CoverageReport(target, utc_now(), options.sample)
-    for mapping in chosen:
-        report.mappings.append(_cover_one(project, mapping, options))
+    with Links() as links:
+        for mapping in chosen:
+            report.mappings.append(_cover_one(project, mapping, options, links))
+        for entry in report.mappings:
+            if entry.closely and entry.mapping.kind is Kind.EVENTS:
+                entry.quality["links"] = links.of(entry.mapping.name, entry.rows)
+    store = ControlStore(project.state_path / target, target, project.control_url)
+    try:
+        for entry in report.mappings:
+            if entry.error is None:
+                _compare(store, report, entry)
+    finally:
+        store.close()
     return report
 
 
-def _cover_one(project: Project, mapping: Mapping, options: Options) -> MappingCoverage:
+def _cover_one(
+    project: Project, mapping: Mapping, options: Options, links: Links
+) -> MappingCoverage:
     entry = MappingCoverage(mapping)
     try:
         with bind(project, mapping) as bound:
-            counts = _counted(project, bound, options)
+            counts = _read(project, bound, options, links, entry)
             entry.rows, entry.read = counts.sent, counts.read
             entry.repeated_keys = counts.repeated
+            entry.fills = {
+                name: counts.filled(name) / counts.sent if counts.sent else 0.0
+                for name in bound.compiled.types
+            }
             entry.attributes = attributes(mapping, counts)
             entry.suggestions = suggest(bound, entry.attributes)
     except ConnectorError as error:
@@ -68,17 +94,26 @@ def _cover_one(project: Project, mapping: Mapping, options: Options) -> MappingC
     return entry
 
 
-def _counted(project: Project, bound: Bound, options: Options) -> Counts:
+def _read(
+    project: Project, bound: Bound, options: Options, links: Links, entry: MappingCoverage
+) -> Counts:
     settings = project.source(bound.mapping.source)
     with readable(bound, settings, sample=options.sample) as connection:
         try:
-            closely = _closely(connection, options)
-            return count(connection, bound.compiled, repeats=closely and options.sample is None)
+            entry.closely = _closely(connection, options)
+            counts = count(
+                connection, bound.compiled, repeats=entry.closely and options.sample is None
+            )
+            if entry.closely:
+                entry.quality = look_closely(connection, counts)
+                if options.sample is None:
+                    links.collect(connection, counts)
         except duckdb.Error as error:
             raise SourceError(
                 f"source {bound.source.name!r}: reading {bound.relation()} failed: "
                 f"{first_line(error)}"
             ) from error
+    return counts
 
 
 def _closely(connection: duckdb.DuckDBPyConnection, options: Options) -> bool:
@@ -86,3 +121,30 @@ def _closely(connection: duckdb.DuckDBPyConnection, options: Options) -> bool:
         return options.quality
     row = connection.execute("SELECT count(*) FROM source").fetchone()
     return row is not None and row[0] <= CLOSE_LOOK_ROWS
+
+
+def _compare(store: ControlStore, report: CoverageReport, entry: MappingCoverage) -> None:
+    """Set a mapping against its earlier reports, and keep this one unless it is of a sample."""
+    before = earlier(store, entry.mapping.name)
+    now = Earlier(
+        at=report.at,
+        rows=entry.rows,
+        reached=str(entry.reached or "none"),
+        scores={str(each.tier): round(each.score, 6) for each in entry.tiers},
+        fills={name: round(fill, 6) for name, fill in entry.fills.items()},
+    )
+    if report.sample is None:
+        remember(store, entry.mapping.name, now)
+    entry.trend = [*before, now] if report.sample is None else before
+    if before:
+        last = before[-1]
+        entry.quality["since"] = {
+            "at": last.at,
+            "rows": now.rows - last.rows,
+            "reached_before": last.reached,
+            "fills": {
+                name: round(fill - last.fills[name], 6)
+                for name, fill in now.fills.items()
+                if name in last.fills and abs(fill - last.fills[name]) >= 0.0005
+            },
+        }

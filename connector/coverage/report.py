@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.coverage import score
+from connector.coverage.history import Earlier
 from connector.coverage.score import TIERS, Attribute, TierScore
 from connector.coverage.suggest import Suggestion
 from connector.mapping.mapping import Mapping
@@ -20,7 +21,9 @@ class MappingCoverage:
     """The coverage of one mapping.
 
     `rows` are those that would be sent and `read` those of the source; both of the sample where
-    there is one. `attributes` holds recommended fields too, behind the others.
+    there is one. `attributes` holds recommended fields too, behind the others. `fills` are by
+    field, `closely` says whether values and keys were looked at, and `trend` holds earlier reports
+    and this one, the oldest first.
     """
 
     mapping: Mapping
@@ -29,8 +32,10 @@ class MappingCoverage:
     repeated_keys: int | None = None
     attributes: tuple[Attribute, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
+    fills: dict[str, float] = field(default_factory=dict)
+    closely: bool = False
     quality: dict[str, Any] = field(default_factory=dict)
-    trend: list[dict[str, Any]] = field(default_factory=list)
+    trend: list[Earlier] = field(default_factory=list)
     error: str | None = None
     hint: str | None = None
 
