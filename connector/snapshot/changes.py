@@ -128,10 +128,7 @@ class Changes:
         """Note who is about to be sent, before the API can know of it."""
         self._marker.register("leaving", pa.Table.from_batches([keys]))
         try:
-            self._marker.execute(
-                "INSERT INTO state.unsettled FROM leaving AS l "
-                "WHERE NOT EXISTS (FROM state.unsettled AS u WHERE u.key = l.key)"
-            )
+            self._marker.execute("INSERT INTO state.unsettled FROM leaving")
         except duckdb.Error as error:
             raise self._unwritable(error) from error
         self._marker.unregister("leaving")

@@ -10,6 +10,9 @@ WITH held AS (
   FROM state.rejects
   WHERE origin = 'api' AND mapping = $mapping AND NOT retry AND operation <> 'hard_delete'
 ),
+unsettled AS (
+  SELECT DISTINCT key FROM state.unsettled
+),
 judged AS (
   SELECT
     coalesce(r.key, s.key) AS key,
@@ -48,7 +51,7 @@ judged AS (
     END AS course
   FROM scanned AS r
   FULL JOIN state.snapshot AS s ON s.key = r.key
-  LEFT JOIN state.unsettled AS u ON u.key = coalesce(r.key, s.key)
+  LEFT JOIN unsettled AS u ON u.key = coalesce(r.key, s.key)
   LEFT JOIN duplicates AS d ON d.key = r.key
   LEFT JOIN feed AS f ON f.key = coalesce(r.key, s.key)
   LEFT JOIN held AS h
@@ -91,7 +94,7 @@ WHERE decision IS NOT NULL
 UNION ALL
 -- Sent once, never settled, and gone since.
 SELECT u.key, NULL, NULL, NULL, NULL, NULL, false, true, $missing || '_delete', 'left'
-FROM state.unsettled AS u
+FROM unsettled AS u
 WHERE $complete AND $missing <> 'keep'
   AND NOT EXISTS (FROM scanned AS r WHERE r.key = u.key)
   AND NOT EXISTS (FROM state.snapshot AS s WHERE s.key = u.key)

@@ -28,12 +28,13 @@ CREATE TABLE state.journal (
 );
 
 -- Users handed out to be sent and not settled: the API may have what was sent, or may not. Should
--- the row leave or change back before it is settled, the snapshot alone would say all is well.
+-- the row leave or change back before it is settled, the snapshot alone would say all is well. A
+-- key may stand here more than once.
 CREATE TABLE state.unsettled (key VARCHAR);
 
 -- Rows refused: by a rule before sending ('source'), or by the API ('api'). `row_count` rows look
--- exactly alike. `subject` is the uid that an event speaks of. `mapping` is the version of the mapping that was refused; `retry` asks for another
--- attempt although nothing changed.
+-- exactly alike. `subject` is the uid that an event speaks of. `mapping` is the version of the
+-- mapping that was refused; `retry` asks for another attempt although nothing changed.
 CREATE TABLE state.rejects (
   origin VARCHAR,
   operation VARCHAR,
