@@ -9,14 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
-from connector.control.erasures import Ledger
 from connector.control.hashing import padded
-from connector.control.store import ControlStore
 from connector.errors import ConfigError, Problem, SourceError
 from connector.incremental import next_window
 from connector.mapping.chain import Chain
@@ -31,6 +29,9 @@ from connector.source.open import open_source
 from connector.sql import literal
 from connector.windows import MILLISECOND, milliseconds, moment_of
 
+if TYPE_CHECKING:
+    from connector.control.store import ControlStore
+
 PII_KEY = "CONNECTOR_PII_KEY"
 """The environment variable with the key of `pii: hash`."""
 
@@ -41,6 +42,11 @@ CLOCK_CHANGE = timedelta(hours=2)
 """By how much the local times of a zone may run backwards."""
 
 
+def whole(mapping: Mapping) -> Relation:
+    """All that a mapping reads, every column of it."""
+    return Relation(table=mapping.table, query=mapping.query, where=mapping.where)
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A mapping bound to its open source."""
@@ -49,13 +55,17 @@ class Bound:
     source: Source
     compiled: Compiled
     columns: pa.Schema
-    origin: Origin | None
-    """Where the rows can be scanned without being read."""
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where the rows can be scanned without being read."""
+        return self.source.origin(whole(self.mapping))
 
     @property
     def origin_file(self) -> Path | None:
         """The database file to scan where it lies."""
-        return self.origin.file if self.origin else None
+        origin = self.origin
+        return origin.file if origin else None
 
     def wanted(self) -> pa.Schema:
         """The columns that are used."""
@@ -114,10 +124,9 @@ def bind(project: Project, mapping: Mapping) -> Iterator[Bound]:
     """
     source = open_source(project.source(mapping.source))
     try:
-        whole = Relation(table=mapping.table, query=mapping.query, where=mapping.where)
-        columns = source.schema(whole)
+        columns = source.schema(whole(mapping))
         compiled = compile_mapping(mapping, columns, timezone=source.timezone)
-        yield Bound(mapping, source, compiled, columns, source.origin(whole))
+        yield Bound(mapping, source, compiled, columns)
     finally:
         source.close()
 
@@ -219,6 +228,8 @@ def _load(bound: Bound, stage: Stage, window: Window | None) -> None:
 
 def suppressed(control: ControlStore) -> Suppressions:
     """Who may not be sent: those erased, and those who wait to be."""
+    from connector.control.erasures import Ledger  # SQLAlchemy: nothing that `validate` waits for
+
     hasher = control.hasher()
     waiting = list(Ledger(control).by_hand())
     return Suppressions(hasher.inner, hasher.outer, control.suppressed(), waiting)

@@ -31,6 +31,7 @@ from connector.mapping.rules import Kind
 from connector.prepare import Compared, bind, compare, suppressed, utc_now
 from connector.project import Project
 from connector.report import MAX_SAMPLES, MappingReport, RejectSample, RunReport, Status
+from connector.rightofway import learn_from_backfill
 from connector.snapshot import guards
 from connector.snapshot.changes import Changes, Queries
 from connector.snapshot.lags import Lags
@@ -215,6 +216,9 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, Connector
                 refusal = error if isinstance(error, DestinationError) else None
             except duckdb.InterruptException:
                 report.status, report.error = Status.INCOMPLETE, "stopped while reading"
+            except BaseException as error:
+                report.status, report.error = Status.FAILED, f"{type(error).__name__}, unforeseen"
+                raise
             finally:
                 report.seconds = time.monotonic() - began
                 record(run, number, report)
@@ -251,6 +255,8 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
     with bind(run.project, mapping) as bound:
         started = utc_now()
         with open_store(paths, origin=bound.origin_file) as store:
+            if mapping.cursor is not None:
+                learn_from_backfill(run.control, store)
             with run.stop.interrupting(store.connection.interrupt):
                 compared = compare(
                     run.project, bound, store, run.control, refresh=run.options.full_refresh

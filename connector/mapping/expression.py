@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -62,17 +63,24 @@ class Parsed:
 _PREFIX = "SELECT "
 
 
+@cache
+def _functions() -> tuple[frozenset[str], frozenset[str]]:
+    """Names of DuckDB's volatile functions, and of those that are aggregates only."""
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT lower(function_name), bool_or(stability = 'VOLATILE'), "
+            "bool_and(function_type = 'aggregate') FROM duckdb_functions() GROUP BY 1"
+        ).fetchall()
+    volatile = frozenset(name for name, is_volatile, _ in rows if is_volatile)
+    return volatile, frozenset(name for name, _, is_aggregate in rows if is_aggregate)
+
+
 class Parser:
     """Parses expressions with the DuckDB of `connection`, which never runs them."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        rows = connection.execute(
-            "SELECT lower(function_name), bool_or(stability = 'VOLATILE'), "
-            "bool_and(function_type = 'aggregate') FROM duckdb_functions() GROUP BY 1"
-        ).fetchall()
-        self._volatile = frozenset(name for name, volatile, _ in rows if volatile)
-        self._aggregates = frozenset(name for name, _, aggregate in rows if aggregate)
+        self._volatile, self._aggregates = _functions()
 
     def parse(self, sql: str) -> Parsed:
         """Check the form of an expression.
