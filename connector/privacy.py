@@ -65,7 +65,8 @@ def _unmarked(bound: Bound) -> Iterator[Field]:
 
 
 def _over_sample(bound: Bound, sql: str) -> tuple[Any, ...]:
-    with bound.source.read(bound.relation()) as reader, duckdb.connect(config={"threads": 1}) as connection:
+    one = duckdb.connect(config={"threads": 1})
+    with bound.source.read(bound.relation()) as reader, one as connection:
         batch = next(iter(reader), None)
         rows = pa.Table.from_batches([batch] if batch is not None else [], reader.schema)
         connection.execute("SET TimeZone = 'UTC'")
