@@ -148,11 +148,15 @@ def _alive(held: dict[str, Any]) -> bool:
 
 def _started(process: int) -> float | None:
     """When a process of this machine started (a number that tells it from a later one of the same
-    id), None when there is none."""
-    stat = Path(f"/proc/{process}/stat")
-    if stat.exists():
+    id), None when there is none, or only what its parent has not yet asked after."""
+    if Path("/proc/self/stat").exists():
+        try:
+            stat = Path(f"/proc/{process}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
         # The second field is the command in parentheses, which may hold anything.
-        return float(stat.read_text().rpartition(")")[2].split()[19])
+        state, *fields = stat.rpartition(")")[2].split()
+        return None if state in {"Z", "X"} else float(fields[18])
     try:
         os.kill(process, 0)
     except ProcessLookupError:

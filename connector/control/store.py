@@ -40,8 +40,7 @@ class ControlStore:
         self.target = target
         self._where = "the control store" if url else str(control_file(folder))
         if url is None:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder.chmod(0o700)
+            _private(folder)
         address = url.get_secret_value() if url else URL.create("sqlite", database=self._where)
         with self._errors():
             self._engine = create_engine(address)
@@ -192,6 +191,17 @@ class ControlStore:
         )
         with self.begin() as connection:
             return connection.execute(chosen).rowcount
+
+
+def _private(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise StateError(
+            f"the state folder {folder} cannot be written: {error.strerror}",
+            hint="make it writable, or set `state: {path: …}` in project.yaml",
+        ) from error
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from connector.snapshot.stage import Suppressions, list_suppressions
-from connector.snapshot.store import StatePaths, Store
+from connector.snapshot.store import StatePaths, Store, state_errors
 from connector.sql import literal
 
 
@@ -35,11 +35,14 @@ def rewrite(paths: StatePaths) -> None:
 
     Atomic: a crash leaves the old file or the new one. Folding in the write-ahead log first makes
     sure that no value survives beside the file.
+
+    Raises:
+        StateError: the disk is full, or the file damaged; the next sync tries again.
     """
     fresh = paths.file.with_suffix(".fresh")
     for leftover in (fresh, Path(f"{fresh}.wal")):
         leftover.unlink(missing_ok=True)
-    with duckdb.connect() as connection:
+    with state_errors(paths), duckdb.connect() as connection:
         connection.execute(f"ATTACH {literal(str(paths.file))} AS state")
         connection.execute("CHECKPOINT state")
         connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")

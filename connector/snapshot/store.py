@@ -130,8 +130,9 @@ def open_store(
                 private_folder(stage)
             _attach_stage(connection, stage, origin)
             store = Store(paths, connection)
-            _prepare(store)
-            yield store
+            with state_errors(paths):
+                _prepare(store)
+                yield store
         finally:
             connection.close()
             shutil.rmtree(stage, ignore_errors=True)
@@ -139,6 +140,29 @@ def open_store(
                 _restrict(paths)
     finally:
         connection.close()
+
+
+_OF_THE_FILE = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.SerializationException,
+    duckdb.TransactionException,
+)
+"""What a disk that is full, or a file that is damaged, makes of any statement."""
+
+
+@contextmanager
+def state_errors(paths: StatePaths) -> Iterator[None]:
+    """Turn what a full disk or a damaged file makes of any statement into a StateError."""
+    try:
+        yield
+    except _OF_THE_FILE as error:
+        raise StateError(
+            f"the state file {paths.file} or its stage cannot be used: "
+            f"{str(error).splitlines()[0]}",
+            hint="look for a full disk; a damaged file is restored from a backup, or moved away "
+            "and made anew by `connector sync`, which sends everything again",
+        ) from error
 
 
 @contextmanager
