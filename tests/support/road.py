@@ -26,6 +26,7 @@ import duckdb
 from connector import erasure
 from connector.destination.target import Target
 from connector.erasure import Receipt
+from connector.errors import ConnectorError
 from connector.plan import plan
 from connector.project import Project, load_project
 from connector.report import MappingReport, RunReport
@@ -176,11 +177,11 @@ class Road:
 
     def lift(self, *uids: str) -> int:
         project = self.project()
-        return erasure.lift(project, project.target(), uids)
+        return erasure.lift(project, project.target().name, uids)
 
     def ledger(self) -> list[erasure.Erasure]:
         project = self.project()
-        return erasure.ledger(project, project.target())
+        return erasure.ledger(project, project.target().name)
 
     def syncing(self, *select: str, **options: Any) -> SyncProcess:
         """Start a sync in a process of its own."""
@@ -368,15 +369,18 @@ def _sync_in_process(
         signal.signal(number, lambda *_: stop.request())
     sending.send("begun")
     project = load_project(folder / "mappings")
-    report = sync(
-        project,
-        project.select(select),
-        target=project.target(),
-        options=SyncOptions(**options),
-        stop=stop,
-    )
+    try:
+        report = sync(
+            project,
+            project.select(select),
+            target=project.target(),
+            options=SyncOptions(**options),
+            stop=stop,
+        ).to_json()
+    except ConnectorError as error:
+        report = {"exit_code": error.exit_code, "error": str(error), "mappings": []}
     with contextlib.suppress(BrokenPipeError):
-        sending.send(report.to_json())
+        sending.send(report)
 
 
 def within(target: Target, **settings: Any) -> Target:
