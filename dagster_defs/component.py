@@ -19,6 +19,7 @@ from dagster_defs.assets import LINEAGE, asset_spec, table_specs, with_lineage
 from dagster_defs.automation import Schedules, SyncFailure, build_failure_sensor, build_schedule
 from dagster_defs.checks import OnTooManyRejects, check_specs, evaluate
 from dagster_defs.columns import Columns
+from dagster_defs.coverage import build_coverage_check
 from dagster_defs.jobs import build_jobs
 from dagster_defs.metadata import row_count, run_metadata
 from dagster_defs.outcome import Retries, raise_for_error, raise_unless_done
@@ -253,12 +254,20 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
         ops = {self._op_name(each): each.name for each in mappings}
         return dg.Definitions(
             assets=assets,
+            asset_checks=self._coverage_checks(keys),
             schedules=[each for each in schedules if each is not None],
             jobs=build_jobs(self.sync_project, keys, prefix=self.name, pool=self.pool)
             if self.jobs
             else [],
             sensors=[build_failure_sensor(self.name, ops, self.on_failure)] if overridden else [],
         )
+
+    def _coverage_checks(self, keys: dict[str, dg.AssetKey]) -> list[dg.AssetChecksDefinition]:
+        found = (
+            build_coverage_check(self.sync_project, each, keys[each.name], prefix=self.name)
+            for each in self.sync_project.mappings
+        )
+        return [check for check in found if check is not None]
 
     def _op_name(self, mapping: Mapping) -> str:
         if self.op is None or self.op.name is None:

@@ -9,6 +9,7 @@ from connector.errors import ConnectorError
 from connector.mapping import mapping as plain
 from connector.report import MappingReport, Status
 from connector.sync import SyncOptions
+from dagster_defs.coverage import coverage_metadata
 from dagster_defs.metadata import plan_metadata, row_count, run_metadata
 from dagster_defs.outcome import said
 from dagster_defs.project import SyncProject
@@ -19,6 +20,12 @@ _WHICH = "Names, `tag:T` or globs, as for `connector sync --select`"
 
 class PlanConfig(dg.Config):
     """Which mappings to plan."""
+
+    mappings: list[str] = Field(default=[], description=f"{_WHICH}; none means all.")
+
+
+class CoverageConfig(dg.Config):
+    """Which mappings to measure."""
 
     mappings: list[str] = Field(default=[], description=f"{_WHICH}; none means all.")
 
@@ -57,6 +64,10 @@ def build_jobs(
     def plan_op(context: dg.OpExecutionContext, config: PlanConfig) -> None:
         hands.plan(context, config)
 
+    @dg.op(name=f"{prefix}_coverage_op")
+    def coverage_op(context: dg.OpExecutionContext, config: CoverageConfig) -> None:
+        hands.cover(context, config)
+
     @dg.op(name=f"{prefix}_full_refresh_op", pool=pool)
     def full_refresh_op(context: dg.OpExecutionContext, config: FullRefreshConfig) -> None:
         options = SyncOptions(full_refresh=True, allow_deletes=config.allow_deletes)
@@ -72,6 +83,7 @@ def build_jobs(
 
     return [
         _job(prefix, "plan", plan_op, "What a sync would do; nothing is sent."),
+        _job(prefix, "coverage", coverage_op, "How far the data go: Good, Better, Best."),
         _job(prefix, "full_refresh", full_refresh_op, "Read everything and send it all again."),
         _job(prefix, "rebaseline", rebaseline_op, "Take what the source holds as sent."),
         _job(prefix, "retry_rejects", retry_rejects_op, "Try rows again that the API refused."),
@@ -102,6 +114,20 @@ class _Hands:
             metadata = plan_metadata(entry)
             context.log_event(dg.AssetObservation(self._keys[entry.name], metadata=metadata))
         self._fail_unless_done(report.mappings)
+
+    def cover(self, context: dg.OpExecutionContext, config: CoverageConfig) -> None:
+        try:
+            entries = self._sync.cover(self._sync.choose(config.mappings))
+        except ConnectorError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        for entry in entries:
+            if entry.error is None:
+                key = self._keys[entry.mapping.name]
+                metadata = coverage_metadata(entry)
+                context.log_event(dg.AssetObservation(key, metadata=metadata))
+        failed = [f"{each.mapping.name}: {each.error}" for each in entries if each.error]
+        if failed:
+            raise dg.Failure("\n".join(failed), allow_retries=False)
 
     def sync(
         self, context: dg.OpExecutionContext, patterns: Sequence[str], options: SyncOptions

@@ -8,6 +8,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import SecretStr
 
+from connector.coverage.cover import cover
+from connector.coverage.report import MappingCoverage
 from connector.destination.target import Target
 from connector.errors import UsageError
 from connector.mapping.mapping import Mapping
@@ -89,6 +91,14 @@ class SyncProject:
     def plan(self, mappings: Sequence[Mapping]) -> RunReport:
         """What a sync would do. Errors as for `sync`."""
         return plan(self.project, mappings, target=self.target())
+
+    def cover(self, mappings: Sequence[Mapping]) -> Sequence[MappingCoverage]:
+        """Measure the coverage of mappings, which reads their sources and sends nothing.
+
+        Raises:
+            ConnectorError: it could not begin; what goes wrong with a mapping is in its part.
+        """
+        return cover(self.project, mappings, target=self.target_name).mappings
 
     def retry_rejects(self, mappings: Sequence[Mapping], codes: Sequence[str]) -> dict[str, int]:
         """Have the next sync try again what the API refused: rows by mapping, where any."""

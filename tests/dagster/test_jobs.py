@@ -119,3 +119,11 @@ def test_a_name_that_matches_nothing_is_refused(shop: Shop) -> None:
 def test_mappings_of_another_component_are_out_of_reach(shop: Shop) -> None:
     result = run(shop, "plan", {"mappings": ["clicks"]}, select=["users"])
     assert not result.success
+
+
+def test_coverage_is_measured_without_sending(shop: Shop) -> None:
+    measured = observations(run(shop, "coverage"))
+    assert measured["users"]["tier"] == "no tier"
+    assert 0 <= measured["users"]["coverage_good"] < 1
+    assert measured["clicks"]["rows"] == CLICKS
+    assert shop.sandbox.counts()["requests_total"] == 0

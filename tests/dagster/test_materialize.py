@@ -16,6 +16,15 @@ from dagster_defs.outcome import Retries
 
 KEY = dg.AssetKey(["sequen", "users"])
 
+GOOD = """\
+  age: {expr: "30", type: number}
+  gender: {value: f}
+  address: {value: Berlin}
+  created_at: {expr: "timestamp '2026-01-01'", type: time}
+  status: {value: active}
+  previous_reviews: {value: 3}
+"""
+
 
 def materialized(result: dg.ExecuteInProcessResult, name: str = "users") -> dict[str, Any]:
     """The metadata of an asset's materialization, as plain values."""
@@ -296,3 +305,21 @@ def test_cancelling_a_run_flushes_what_was_acknowledged_and_the_next_one_sends_t
 def test_column_lineage_is_on_the_materialization_where_the_ui_looks_for_it(shop: Shop) -> None:
     lineage = materialized(shop.materialize("users"))["dagster/column_lineage"]
     assert lineage.deps_by_column["uid"][0].column_name == "user_id"
+
+
+@pytest.mark.parametrize(("fields", "passed"), [("", False), (GOOD, True)])
+def test_coverage_is_checked_where_a_tier_is_required(
+    shop: Shop, fields: str, passed: bool, instance: dg.DagsterInstance
+) -> None:
+    users = shop.folder.path / "users.yaml"
+    text = users.read_text().replace("fields:\n", f"fields:\n{fields}")
+    users.write_text(text + "coverage: {require: good}\n")
+    defs = shop.defs(select=["users"])
+    job = defs.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert result.success
+    assert checks(result)["coverage_reaches_tier"] is passed
+
+
+def test_no_coverage_check_is_offered_where_no_tier_is_required(shop: Shop) -> None:
+    assert list(shop.defs().asset_checks or []) == []
