@@ -19,7 +19,7 @@ from connector.mapping.mapping import Mapping
 from connector.plan import forecast
 from connector.prepare import Compared, bind, compare, suppressed, utc_now
 from connector.report import MAX_SAMPLES, MappingReport, RejectSample
-from connector.rightofway import LOOK, RightOfWay, sending_lease
+from connector.rightofway import LOOK, RightOfWay, overlap_lease, sending_lease
 from connector.snapshot.exchange import backfill_paths, check_in, check_out, claim, overlaps
 from connector.snapshot.purge import forget_erased
 from connector.snapshot.rejects import sample_rejects
@@ -92,24 +92,31 @@ class Walker:
             Stopped: asked to, before anything was sent.
             ConnectorError: the source, the state or the target is of no use.
         """
-        with open_store(self.paths) as mine:
-            claim(mine, json.dumps([self.version, *_ends(span), self.resend]))
-            overlapping = self._check_out(mine, span)
-            if not self.way.wait(self.run.stop):
-                raise Stopped
-            self.way.settled()
-            forget_erased(mine, suppressed(self.run.control), events=True)
-            compared = self._compare(mine, span)
-            count(report, compared)
-            self.meter.known = report.rows.source - report.planned
-            self._send(compared, report, overlapping=overlapping)
-            compared.stage.record_rejects(compared.rules, _violations(compared))
-            if report.pending:
-                aside = self.way.step_aside and not self.run.stop.requested
-                return Outcome.ASIDE if aside else Outcome.INCOMPLETE
-            report.rejects = [RejectSample(*row) for row in sample_rejects(mine, MAX_SAMPLES)]
-            with self._main() as main:
-                check_in(mine, main, *_ends(span))
+        if not self.way.wait(self.run.stop):
+            raise Stopped
+        stop = Stop()
+        # Leases outlast the open state file: whoever waits for one may open it then.
+        with ExitStack() as leases:
+            overlapping = self._check_out(span, leases)
+            with open_store(self.paths) as mine:
+                self.way.settled()
+                forget_erased(mine, suppressed(self.run.control), events=True)
+                with (
+                    self.run.stop.interrupting(stop.request),
+                    self.way.watching(stop, overlapping=overlapping),
+                ):
+                    compared = self._compare(mine, span, stop)
+                    if compared is None:
+                        return Outcome.ASIDE
+                    count(report, compared)
+                    self._send(compared, report, stop, leases)
+                compared.stage.record_rejects(compared.rules, _violations(compared))
+                report.rejects = [RejectSample(*row) for row in sample_rejects(mine, MAX_SAMPLES)]
+        if report.pending:
+            aside = self.way.step_aside and not self.run.stop.requested
+            return Outcome.ASIDE if aside else Outcome.INCOMPLETE
+        with self._main() as main, open_store(self.paths) as mine:
+            check_in(mine, main, *_ends(span))
         return Outcome.DONE
 
     def forget(self) -> None:
@@ -138,8 +145,12 @@ class Walker:
         began = time.monotonic()
         paths = StatePaths(self.paths.folder, f"{self.mapping.name} dry run")
         with open_store(paths, keep=False) as mine:
-            self._check_out(mine, span, keep=False)
-            compared = self._compare(mine, span)
+            with self._main(keep=False) as main:
+                if not self.resend:
+                    check_out(main, mine, *_ends(span))
+            compared = self._compare(mine, span, self.run.stop)
+            if compared is None:
+                raise Stopped
             count(report, compared)
             violations = [(v.code, v.field, v.message) for v in compared.chain.violations]
             report.rejects = [
@@ -150,12 +161,17 @@ class Walker:
         report.seconds = time.monotonic() - began
         return report
 
-    def _check_out(self, mine: Store, span: Span, *, keep: bool = True) -> bool:
+    def _check_out(self, span: Span, leases: ExitStack) -> bool:
         """Learn what was sent of the window; returns whether a sync may send some of it too."""
-        with self._main(keep=keep) as main:
+        with self._main() as main, open_store(self.paths) as mine:
+            claim(mine, json.dumps([self.version, *_ends(span), self.resend]))
             if not self.resend:
                 check_out(main, mine, *_ends(span))
-            return overlaps(main, milliseconds(span.end))
+            overlapping = overlaps(main, milliseconds(span.end))
+            if overlapping:
+                name = overlap_lease(self.mapping.name)
+                leases.enter_context(lease(self.run.control, name, briefly=True))
+        return overlapping
 
     @contextmanager
     def _main(self, *, keep: bool = True) -> Iterator[Store]:
@@ -171,29 +187,36 @@ class Walker:
                         raise Stopped from None
             yield held.enter_context(open_store(run.paths(self.mapping), keep=keep))
 
-    def _compare(self, mine: Store, span: Span) -> Compared:
+    def _compare(self, mine: Store, span: Span, stop: Stop) -> Compared | None:
+        """Read and compare; None when it is time to step aside.
+
+        Raises:
+            Stopped: asked to.
+        """
         run = self.run
         window = Window(self.mapping.cursor or "", span.start, span.end)
         try:
             with (
                 bind(run.project, self.mapping) as bound,
-                run.stop.interrupting(mine.connection.interrupt),
+                stop.interrupting(mine.connection.interrupt),
             ):
-                return compare(run.project, bound, mine, run.control, window=window)
+                compared = compare(run.project, bound, mine, run.control, window=window)
         except duckdb.InterruptException:
-            raise Stopped from None
+            compared = None
+        if run.stop.requested:
+            raise Stopped
+        return None if stop.requested else compared
 
-    def _send(self, compared: Compared, report: MappingReport, *, overlapping: bool) -> None:
-        stop = Stop()
+    def _send(
+        self, compared: Compared, report: MappingReport, stop: Stop, leases: ExitStack
+    ) -> None:
+        self.meter.known = report.rows.source - report.planned
+        name = sending_lease(self.mapping.name)
+        leases.enter_context(lease(self.run.control, name, briefly=True))
+        # Whoever was erased before this lease was taken did not wait for it.
+        self.way.look(stop)
         run = replace(self.run, stop=stop, held=self.way.held, observer=self.meter)
-        with (
-            lease(run.control, sending_lease(self.mapping.name), briefly=True),
-            self.run.stop.interrupting(stop.request),
-            self.way.watching(stop, overlapping=overlapping),
-        ):
-            if self.run.stop.requested:
-                stop.request()
-            send(run, self.mapping, compared, report)
+        send(run, self.mapping, compared, report)
 
 
 def _violations(compared: Compared) -> list[tuple[str, str, str]]:

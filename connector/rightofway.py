@@ -7,9 +7,11 @@ import threading
 from collections.abc import Iterator
 
 from connector.control.erasures import Ledger
-from connector.control.lease import holders
+from connector.control.lease import holders, lease
 from connector.control.store import ControlStore
-from connector.errors import StateError
+from connector.errors import Locked, StateError
+from connector.snapshot.exchange import backfill_paths, catch_up
+from connector.snapshot.store import Store, open_store
 from connector.stop import Stop
 
 LOOK = 0.2
@@ -27,6 +29,28 @@ def sending_lease(mapping: str) -> str:
     return f".sending/{mapping}"
 
 
+def overlap_lease(mapping: str) -> str:
+    """The same, held only while it sends what a sync of the mapping might send as well."""
+    return f".overlapping/{mapping}"
+
+
+def learn_from_backfill(control: ControlStore, store: Store) -> None:
+    """Take over into the state of a mapping what its backfill has sent of a window not yet done.
+
+    To be called with the mapping's lease: a backfill that is sending steps aside first.
+    """
+    paths = backfill_paths(store.paths)
+    if not paths.file.exists():
+        return
+    # Locked: it is at times that the sync is through with, or has not begun to send.
+    with (
+        contextlib.suppress(Locked),
+        lease(control, overlap_lease(store.paths.mapping)),
+        open_store(paths, keep=False) as theirs,
+    ):
+        catch_up(theirs, store)
+
+
 class RightOfWay:
     """Looks who goes first.
 
@@ -39,6 +63,7 @@ class RightOfWay:
         self._control = control
         self._mapping = mapping
         self._held = False
+        self._overlapping = False
         self._mark = self._erasures()
         self.step_aside = False
 
@@ -56,10 +81,11 @@ class RightOfWay:
     @contextlib.contextmanager
     def watching(self, stop: Stop, *, overlapping: bool) -> Iterator[None]:
         """Keep looking while the body runs; `stop` is what is asked for where that is needed."""
-        self.step_aside = False
+        self.step_aside, self._overlapping = False, overlapping
+        self.look(stop)
         ended = threading.Event()
         watcher = threading.Thread(
-            target=self._watch, args=(ended, stop, overlapping), daemon=True, name="right-of-way"
+            target=self._watch, args=(ended, stop), daemon=True, name="right-of-way"
         )
         watcher.start()
         try:
@@ -73,17 +99,20 @@ class RightOfWay:
         """What is about to be compared knows of every erasure so far."""
         self._mark = self._erasures()
 
-    def _watch(self, ended: threading.Event, stop: Stop, overlapping: bool) -> None:
+    def _watch(self, ended: threading.Event, stop: Stop) -> None:
         while not ended.wait(LOOK):
             # A store that is away for a moment changes nothing.
             with contextlib.suppress(StateError):
-                others = self._others()
-                erased = self._erasures() != self._mark
-                self._held = bool(others)
-                if erased or (overlapping and self._mapping in others):
-                    self._held = True
-                    self.step_aside = True
-                    stop.request()
+                self.look(stop)
+
+    def look(self, stop: Stop) -> None:
+        """Look now, as it is done again and again while `watching`."""
+        others = self._others()
+        erased = self._erasures() != self._mark
+        self._held = bool(others)
+        if erased or (self._overlapping and self._mapping in others):
+            self._held = self.step_aside = True
+            stop.request()
 
     def _others(self) -> set[str]:
         return {name for name in holders(self._control) if not name.startswith(".backfill/")}

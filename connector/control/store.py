@@ -7,12 +7,13 @@ import secrets
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, func, insert, select
 from sqlalchemy import update as update_
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
 
 from connector.control import tables
 from connector.control.hashing import UidHasher
@@ -57,7 +58,15 @@ class ControlStore:
         return self._engine
 
     def _prepare(self) -> None:
-        tables.metadata.create_all(self._engine)
+        for patience in reversed(range(10)):
+            try:
+                tables.metadata.create_all(self._engine)
+                break
+            except DatabaseError:
+                # Another process may have made a table between the look and the making.
+                if not patience:
+                    raise
+                sleep(0.1)
         found = int(self._setting("format", str(tables.FORMAT)))
         if found > tables.FORMAT:
             raise StateError(

@@ -66,6 +66,15 @@ def check_in(mine: Store, main: Store, start: int, end: int) -> None:
     main.connection.execute("COMMIT")
 
 
+def catch_up(theirs: Store, main: Store) -> None:
+    """Learn what a backfill under way, or one that died, has sent of what a sync would meet."""
+    horizon = main.meta("horizon")
+    known_from = -(2**63) if horizon is None else int(horizon)
+    main.connection.execute("BEGIN")
+    _copy(theirs, main, "snapshot", (known_from, 2**63 - 1), replace=True)
+    main.connection.execute("COMMIT")
+
+
 def _adopt_settings(giver: Store, taker: Store) -> None:
     missing = {name: giver.meta(name) for name in _SETTINGS if taker.meta(name) is None}
     if any(missing.values()):

@@ -183,14 +183,13 @@ def _attach_state(
     where = ":memory:" if in_memory else str(paths.file)
     try:
         connection.execute(f"ATTACH {literal(where)} AS state")
-    except duckdb.IOException as error:
-        if "lock" in str(error):
+    except duckdb.Error as error:
+        # The one is said of another process, the other of this one.
+        if "lock" in str(error) or "already attached" in str(error):
             raise Locked(
                 f"{paths.mapping!r} is being synced by another process",
                 hint="wait for it to end; `connector status` shows it",
             ) from error
-        raise _unreadable(paths, error) from error
-    except duckdb.Error as error:
         raise _unreadable(paths, error) from error
     _restrict(paths)
 
