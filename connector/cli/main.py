@@ -20,6 +20,7 @@ from connector.cli.backfill import backfill
 from connector.cli.compile import compile_, schema
 from connector.cli.coverage import coverage
 from connector.cli.demo import demo
+from connector.cli.doctor import doctor
 from connector.cli.erase import erase
 from connector.cli.init import init
 from connector.cli.log import error_json
@@ -56,8 +57,8 @@ def cli() -> None:
 
 
 for _command in (
-    init, validate, plan, sync, backfill, erase, status, rejects, coverage, compile_, schema,
-    sandbox, demo,
+    init, validate, plan, sync, backfill, erase, status, rejects, coverage, doctor, compile_,
+    schema, sandbox, demo,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -1,0 +1,63 @@
+"""The format of a state file, looked at without changing anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from connector.errors import Locked, StateError
+from connector.snapshot.store import FORMAT, StatePaths
+from connector.sql import literal
+
+OLDEST = 1
+"""The oldest format that a sync can still take over."""
+
+
+def look_at(paths: StatePaths) -> int | None:
+    """The format of a mapping's state file; None where there is none, or none was begun.
+
+    Raises:
+        Locked: a process is writing to it just now.
+        StateError: it cannot be read, or a sync could not take it over.
+    """
+    if not paths.file.exists():
+        return None
+    try:
+        with duckdb.connect() as connection:
+            connection.execute(f"ATTACH {literal(str(paths.file))} AS state (READ_ONLY)")
+            found = connection.execute(
+                "SELECT value FROM state.meta WHERE name = 'format'"
+            ).fetchone()
+    except duckdb.CatalogException:
+        return None  # its process died before it made the tables; the next sync makes them
+    except duckdb.Error as error:
+        if "lock" in str(error) or "already attached" in str(error):
+            raise Locked(f"{paths.file} is being written to") from error
+        raise StateError(
+            f"the state file {paths.file} cannot be read: {str(error).splitlines()[0]}",
+            hint="restore it from a backup, or move it away and run `connector sync --rebaseline`",
+        ) from error
+    if found is None:
+        return None
+    check_format(paths.file, int(found[0]))
+    return int(found[0])
+
+
+def check_format(file: Path, found: int) -> None:
+    """Refuse a state file that a sync of this version cannot take over.
+
+    Raises:
+        StateError: it is too new, or too old.
+    """
+    if found > FORMAT:
+        raise StateError(
+            f"the state file {file} is of format {found}; this version knows {FORMAT}",
+            hint="use the newer connector that wrote it",
+        )
+    if found < OLDEST:
+        raise StateError(
+            f"the state file {file} is of format {found}; this version reads {OLDEST} and later",
+            hint="open it once with a version in between, or move it away and run "
+            "`connector sync --rebaseline`",
+        )
