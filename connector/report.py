@@ -168,6 +168,8 @@ class MappingReport:
     seconds: float = 0.0
     error: str | None = None
     hint: str | None = None
+    lasting: bool = False
+    """Whether the error is there to stay until somebody mends what it names."""
     too_many_rejects: bool = False
     forecast: Forecast | None = None
     samples: list[ChangeSample] = field(default_factory=list)

@@ -11,6 +11,7 @@ from typing import Protocol
 import duckdb
 
 from connector.control.erasures import Ledger
+from connector.control.idle import forget_idle_before
 from connector.control.lease import lease
 from connector.control.store import ControlStore
 from connector.deliver import deliver, request_erasures
@@ -19,6 +20,7 @@ from connector.destination.work import Delivery, Progress
 from connector.erasure import NAME as ERASE
 from connector.erasure import finish_recorded
 from connector.errors import (
+    ConfigError,
     ConnectorError,
     DestinationError,
     GuardTripped,
@@ -222,6 +224,8 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, Connector
             finally:
                 report.seconds = time.monotonic() - began
                 record(run, number, report)
+            if report.status is Status.DONE and not report.planned:
+                forget_idle_before(run.control, mapping.name, number)
     except Locked as error:
         fail(report, error)
     report.seconds = time.monotonic() - began
@@ -233,6 +237,7 @@ def fail(report: MappingReport, error: ConnectorError) -> None:
     by_error = {GuardTripped: Status.BLOCKED, Locked: Status.LOCKED}
     report.status = by_error.get(type(error), Status.FAILED)
     report.error, report.hint = error.message, error.hint
+    report.lasting = isinstance(error, ConfigError | DestinationError)
 
 
 def record(run: Run, number: int, report: MappingReport) -> None:

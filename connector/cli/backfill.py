@@ -9,36 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from connector.cli.options import Command, json_option
+from connector.cli.options import Command, Duration, json_option
 from connector.cli.progress import watching
 from connector.cli.settings import Settings
 from connector.cli.stopping import until_stopped
 from connector.cli.sync import show_errors, summary
 from connector.cli.words import bold, counted, duration, echo_json, table
-from connector.errors import UsageError
 
 if TYPE_CHECKING:
     from connector.report import ChunkReport, MappingReport, RunReport
     from connector.stop import Stop
-
-
-class Duration(click.ParamType[timedelta]):
-    """`1d`, `6h`, `30 minutes`."""
-
-    name = "duration"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        """As mappings write durations."""
-        from connector.mapping.models import parse_duration
-
-        try:
-            return parse_duration(value)
-        except ValueError:
-            raise UsageError(
-                f"{value!r} is no duration", hint="write one as 1d, 6h, 90 minutes or 30s"
-            ) from None
 
 
 @click.command("backfill", cls=Command)

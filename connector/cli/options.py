@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from connector.cli.settings import Settings
+from connector.errors import UsageError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -115,3 +117,22 @@ def selection(command: _F) -> _F:
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout."
 )
+
+
+class Duration(click.ParamType[timedelta]):
+    """`1d`, `6h`, `30 minutes`."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """As mappings write durations."""
+        from connector.mapping.models import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError:
+            raise UsageError(
+                f"{value!r} is no duration", hint="write one as 1d, 6h, 90 minutes or 30s"
+            ) from None

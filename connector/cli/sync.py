@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli.options import Command, json_option, selection
+from connector.cli.options import Command, Duration, json_option, selection
 from connector.cli.progress import watching
 from connector.cli.settings import Settings
 from connector.cli.stopping import until_stopped
 from connector.cli.words import bold, counted, duration, echo_json, table, tint
+from connector.errors import UsageError
 
 if TYPE_CHECKING:
     from connector.destination.target import Target
@@ -38,6 +40,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="Send at most so many rows of each mapping; the others stay pending.",
 )
+@click.option(
+    "--watch",
+    type=Duration(),
+    metavar="DURATION",
+    help="Do it again and again, so often: 30s, 5 minutes.",
+)
 @json_option
 @click.pass_obj
 def sync(
@@ -46,6 +54,7 @@ def sync(
     *,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    watch: timedelta | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -58,6 +67,12 @@ def sync(
     project = settings.load()
     mappings = project.select(select, exclude)
     target = settings.choose(project)
+    if watch is not None:
+        if any(value not in (None, False) for value in options.values()):
+            raise UsageError("--watch goes with no other way of syncing")
+        from connector.cli.watch import run_watch
+
+        return run_watch(settings, project, mappings, target, watch, as_json=as_json)
     report = run_sync(settings, project, mappings, target, SyncOptions(**options))
     show_run(settings, report, as_json=as_json)
     return report.exit_code

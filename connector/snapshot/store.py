@@ -185,7 +185,7 @@ def _attach_state(
         connection.execute(f"ATTACH {literal(where)} AS state")
     except duckdb.Error as error:
         # The one is said of another process, the other of this one.
-        if "lock" in str(error) or "already attached" in str(error):
+        if "set lock on file" in str(error) or "already attached" in str(error):
             raise Locked(
                 f"{paths.mapping!r} is being synced by another process",
                 hint="wait for it to end; `connector status` shows it",

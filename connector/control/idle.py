@@ -1,0 +1,24 @@
+"""Runs that found nothing to do: one of them in a row is enough to remember."""
+
+from __future__ import annotations
+
+from sqlalchemy import and_, delete, select
+
+from connector.control.store import ControlStore
+from connector.control.tables import runs
+
+
+def forget_idle_before(store: ControlStore, mapping: str, number: int) -> None:
+    """Drop the run before run `number` of a mapping if it found nothing to do either.
+
+    Whoever syncs every few seconds for a year would fill the store otherwise.
+    """
+    before = and_(runs.c.target == store.target, runs.c.mapping == mapping, runs.c.id < number)
+    latest = select(runs).where(before).order_by(runs.c.id.desc()).limit(1)
+    with store.begin() as connection:
+        run = connection.execute(latest).mappings().first()
+        if run is None or run["status"] != "done" or run["rejected"]:
+            return
+        changes = run["report"].get("changes", {})
+        if not any(each.get("planned") for each in changes.values()):
+            connection.execute(delete(runs).where(runs.c.id == run["id"]))
