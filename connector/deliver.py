@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pyarrow as pa
 
@@ -58,6 +58,20 @@ def deliver(
         changes.settle(settlement.acknowledged, refused)
 
     batches = (work_batch(change) for change in changes.batches())
+    return write(batches, settle, target, control, stop=stop, progress=progress, held=held)
+
+
+def write(
+    batches: Iterable[WorkBatch],
+    settle: Callable[[Settlement], None],
+    target: Target,
+    control: ControlStore,
+    *,
+    stop: Stop,
+    progress: Callable[[Progress], None] | None = None,
+    held: Callable[[], bool] | None = None,
+) -> Delivery:
+    """Deliver batches within this process's share of the target's quota."""
     others_first = held or (lambda: False)
     if target.rate_limit is None:
         return Writer(target).deliver(batches, settle, stop=stop, progress=progress, held=held)
@@ -85,10 +99,13 @@ def request_erasures(control: ControlStore, stage: Stage, *, mapping: str, run_i
     ledger.withdraw(mapping, everyone, run_id)
 
 
-def work_batch(change: ChangeBatch) -> WorkBatch:
-    """A batch of changes as the writer takes it: the same Arrow buffers, nothing copied."""
+def work_batch(change: ChangeBatch, operation: Operation | None = None) -> WorkBatch:
+    """A batch of changes as the writer takes it: the same Arrow buffers, nothing copied.
+
+    The operation is that of the decision, unless another is given.
+    """
     return WorkBatch(
-        operation=Operation(change.decision),
+        operation=operation or Operation(change.decision),
         first=change.first,
         keys=_slices(change.rows.column("key")),
         payloads=_slices(change.rows.column("payload")),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import Callable, Iterable
-from time import monotonic
+from time import monotonic, time
 
 from connector.destination.feed import Feed
 from connector.destination.jobs import Job, Limits, cut
@@ -15,16 +14,16 @@ from connector.destination.outcomes import Action, Failure, Outcome, Refusal, ou
 from connector.destination.pacing import Attempt, Pacer
 from connector.destination.requests import Request, UnaddressableKeyError
 from connector.destination.target import Target
-from connector.destination.transport import Answer, Transport, describe
+from connector.destination.transport import Answer, Transport, describe, stopped
 from connector.destination.work import (
     Delivery,
     Operation,
     Progress,
     Rejection,
+    Reply,
     Settlement,
     WorkBatch,
 )
-from connector.errors import DestinationError
 from connector.stop import Stop
 
 TICK = 0.1
@@ -37,7 +36,6 @@ PATIENCE_WITH_BATCHES = 5
 """Failures of one batch, whatever others do, before it is split: one row may be the cause."""
 HOPELESS = 100
 """Rows refused without one accepted in between, from which on batches are sent row by row."""
-_CODE = re.compile(r"[A-Za-z][\w.-]{0,63}")
 
 
 class DeliveryRun:
@@ -238,7 +236,7 @@ class DeliveryRun:
         self._requests += 1
         if job.tries:
             self._retries += 1
-        began = monotonic()
+        began, asked_at = monotonic(), time()
         answer = await self._transport.send(request)
         seconds = monotonic() - began
         result = answer if isinstance(answer, Failure) else answer.status
@@ -246,11 +244,18 @@ class DeliveryRun:
         full_size = not job.tries and job.stop == job.suspects == job.end
         self._pacer.observe(Attempt(verdict.action, answer, seconds, job.tries > 0, full_size))
         if verdict.action is Action.ACKNOWLEDGE:
-            if job.batch.operation is Operation.HARD_DELETE and not isinstance(answer, Failure):
-                self._journal.answers[job.batch.first + job.start] = answer.status
+            if not isinstance(answer, Failure):
+                self._keep_answer(job, request, answer, asked_at)
             self._acknowledge(job)
         else:
             self._not_accepted(job, answer, verdict)
+
+    def _keep_answer(self, job: Job, request: Request, answer: Answer, asked_at: float) -> None:
+        sequence = job.batch.first + job.start
+        if request.asks:
+            self._journal.replies[sequence] = Reply(asked_at, answer.body)
+        elif job.batch.operation is Operation.HARD_DELETE:
+            self._journal.answers[sequence] = answer.status
 
     def _acknowledge(self, job: Job) -> None:
         first = job.batch.first
@@ -276,7 +281,7 @@ class DeliveryRun:
     def _not_accepted(self, job: Job, answer: Answer | Failure, verdict: Outcome) -> None:
         action = verdict.action
         if action is Action.STOP:
-            self._fail(self._stopped(answer, verdict))
+            self._fail(stopped(self._target.name, answer, verdict))
         elif action is Action.RETRY or action is Action.THROTTLE:
             self._retry(job, answer, blame=action is Action.RETRY)
         elif not isinstance(answer, Failure):
@@ -350,16 +355,6 @@ class DeliveryRun:
         if jobs:
             self._next_up.extendleft(reversed(jobs))  # what was begun is finished first
             self._news.set()
-
-    def _stopped(self, answer: Answer | Failure, verdict: Outcome) -> DestinationError:
-        said = describe(answer)
-        if isinstance(answer, Answer):
-            code = refusal(answer.status, answer.body).code
-            if _CODE.fullmatch(code) and not code.startswith("http_"):
-                said += f", {code}"
-        return DestinationError(
-            f"target {self._target.name}: the API {verdict.problem} ({said})", hint=verdict.hint
-        )
 
 
 def _rejection(sequence: int, words: Refusal) -> Rejection:

@@ -94,6 +94,8 @@ class Job:
             return requests.events(b",".join(self._pieces()))
         offsets = batch.payloads.offsets
         payload = batch.payloads.data[offsets[self.start] : offsets[self.start + 1] - 1]
+        if batch.operation is Operation.RECOMMENDATION:
+            return requests.recommend(bytes(payload))
         return requests.user(bytes(payload))
 
     def _pieces(self) -> Iterator[memoryview]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from connector.destination.work import Rejection, Settlement
+from connector.destination.work import Rejection, Reply, Settlement
 
 
 class Journal:
@@ -29,6 +29,7 @@ class Journal:
         self.acknowledged = array("q")
         self.rejected: list[Rejection] = []
         self.answers: dict[int, int] = {}
+        self.replies: dict[int, Reply] = {}
         self.late = False
         self.task = asyncio.create_task(self._run())
 
@@ -51,8 +52,9 @@ class Journal:
     async def _flush(self) -> None:
         if not self.acknowledged and not self.rejected:
             return
-        settlement = Settlement(self.acknowledged, self.rejected, self.answers)
-        self.acknowledged, self.rejected, self.answers = array("q"), [], {}
+        settlement = Settlement(self.acknowledged, self.rejected, self.answers, self.replies)
+        self.acknowledged, self.rejected = array("q"), []
+        self.answers, self.replies = {}, {}
         loop = asyncio.get_running_loop()
         overdue = loop.call_later(self._seconds, self._overdue)
         await loop.run_in_executor(self._executor, self._settle, settlement)

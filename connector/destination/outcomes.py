@@ -3,7 +3,7 @@
 The status alone decides. A 2xx acknowledges whatever follows it: an empty, truncated, endless or
 unreadable body after a 2xx status line changes nothing, because the API had already said yes, and
 sending again what it accepted would be the worse mistake. Bodies are read only for the words of a
-refusal.
+refusal, and where a request asks: without its answer it is asked again.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Failure(StrEnum):
     TIMEOUT = "no answer in time"
     BROKEN = "the connection broke"
     GARBLED = "the answer was not HTTP"
+    TOO_LONG = "the answer was too long"
     CERTIFICATE = "the server's certificate is not trusted"
 
 
@@ -96,6 +97,14 @@ _DELETE: dict[int, Outcome] = {
     414: _REFUSE,  # the uid is part of the address here, so too long an address is the row's own
 }
 
+_RECOMMENDATION: dict[int, Outcome] = {
+    403: Outcome(
+        Action.STOP,
+        "forbids this API key to ask for recommendations",
+        "ask for a key that may, and whether the account has the model",
+    ),
+}
+
 _CLASSES: dict[int, Outcome] = {2: _DONE, 3: _REDIRECT, 4: _REFUSED, 5: _RETRY}
 
 _FAILURES: dict[Failure, Outcome] = {
@@ -103,6 +112,7 @@ _FAILURES: dict[Failure, Outcome] = {
     Failure.TIMEOUT: _RETRY,
     Failure.BROKEN: _RETRY,
     Failure.GARBLED: _RETRY,
+    Failure.TOO_LONG: _RETRY,
     Failure.CERTIFICATE: Outcome(
         Action.STOP,
         "shows a certificate that is not trusted",
@@ -117,6 +127,8 @@ def outcome(operation: Operation, result: int | Failure) -> Outcome:
         return _FAILURES[result]
     if operation is Operation.HARD_DELETE and result in _DELETE:
         return _DELETE[result]
+    if operation is Operation.RECOMMENDATION and result in _RECOMMENDATION:
+        return _RECOMMENDATION[result]
     return _STATUSES.get(result) or _CLASSES.get(result // 100, _RETRY)
 
 

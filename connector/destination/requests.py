@@ -19,6 +19,8 @@ class Request(NamedTuple):
     method: str
     path: str
     body: bytes | None = None
+    asks: bool = False
+    """Whether the body of a success is wanted: without it there is no success."""
 
     def __repr__(self) -> str:
         size = "" if self.body is None else f", {len(self.body)} bytes"
@@ -33,6 +35,11 @@ def user(payload: bytes) -> Request:
 def events(payload: bytes) -> Request:
     """Append events; `payload` is their JSON objects, separated by commas."""
     return Request("POST", "/events", b'{"events":[' + payload + b"]}")
+
+
+def recommend(payload: bytes) -> Request:
+    """Ask for recommendations; `payload` is the JSON object of the request."""
+    return Request("POST", "/recommend", payload, asks=True)
 
 
 def erase(uid: str) -> Request:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple, Protocol
@@ -25,17 +26,22 @@ from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import Response
 
 from connector import __version__
-from connector.destination.outcomes import Failure
+from connector.destination.outcomes import Failure, Outcome, refusal
 from connector.destination.requests import Request
 from connector.destination.target import Auth, Target
 from connector.errors import DestinationError
 
 BODY_BYTES = 65_536
 BODY_SECONDS = 2.0
+_CODE = re.compile(r"[A-Za-z][\w.-]{0,63}")
+
+ANSWER_BYTES = 16 * 1024 * 1024
+"""The longest answer to a request that asks."""
 
 
 class Answer(NamedTuple):
-    """A status line that arrived. `body` holds at most the first 64 KiB of what followed it."""
+    """A status line that arrived. `body` holds at most the first 64 KiB of what followed it, and
+    all of it where the request asks."""
 
     status: int
     header: Callable[[str], str | None]
@@ -48,6 +54,23 @@ class Answer(NamedTuple):
 def describe(answer: Answer | Failure) -> str:
     """An answer in two words, for people."""
     return answer.value if isinstance(answer, Failure) else f"HTTP {answer.status}"
+
+
+def described(answer: Answer | Failure) -> str:
+    """The same with the API's code for it, if there is one; never its message, which may repeat
+    what was sent, the key included."""
+    if isinstance(answer, Answer):
+        code = refusal(answer.status, answer.body).code
+        if _CODE.fullmatch(code) and not code.startswith("http_"):
+            return f"{describe(answer)}, {code}"
+    return describe(answer)
+
+
+def stopped(target: str, answer: Answer | Failure, verdict: Outcome) -> DestinationError:
+    """Why nothing more can be sent after this answer."""
+    return DestinationError(
+        f"target {target}: the API {verdict.problem} ({described(answer)})", hint=verdict.hint
+    )
 
 
 class Transport(Protocol):
@@ -85,17 +108,31 @@ class HttpTransport:
             # Nothing is read ahead, or a body that breaks off would hide the status before it.
             async with builder.streamed_read_buffer_limit(0).build_streamed() as response:
                 answer = Answer(response.status, response.get_header, b"")
+                if request.asks and answer.status < 300:
+                    return await _whole(response, answer)
                 body = await _body(response)
                 if body and answer.status >= 300:
                     answer = answer._replace(body=body)
         except PyreqwestError as error:
-            if answer is None:
+            if answer is None or (request.asks and answer.status < 300):
                 return _failure(error)
         return answer
 
     async def close(self) -> None:
         """Close every connection."""
         await self._client.close()
+
+
+async def _whole(response: Response, answer: Answer) -> Answer | Failure:
+    """The answer with its body to the end."""
+    parts: list[bytes] = []
+    size = 0
+    while (part := await response.body_reader.read_chunk()) is not None:
+        parts.append(part.to_bytes())
+        size += len(parts[-1])
+        if size > ANSWER_BYTES:
+            return Failure.TOO_LONG
+    return answer._replace(body=b"".join(parts))
 
 
 async def _body(response: Response) -> bytes:

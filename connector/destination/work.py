@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Operation(StrEnum):
@@ -18,6 +19,8 @@ class Operation(StrEnum):
     SOFT_DELETE = "soft_delete"
     HARD_DELETE = "hard_delete"
     EVENT = "event"
+    RECOMMENDATION = "recommendation"
+    """Asks rather than tells: what the API answers is handed back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class WorkBatch:
 
     `payloads` holds the JSON object of each row *followed by one comma*, so that the array of rows
     i to j is the single slice `data[offsets[i]:offsets[j] - 1]`; it is empty for hard deletes.
-    `keys` holds the uid of each user, or the id of each event. A key occurs once in a delivery.
+    `keys` holds the uid of each user, the id of each event, or what a request is told by. A key
+    occurs once in a delivery.
     """
 
     operation: Operation
@@ -67,17 +71,26 @@ class Rejection:
     field: str | None = None
 
 
+class Reply(NamedTuple):
+    """What the API answered to a row that asks: seconds since 1970 when it was asked, and the body
+    as it came."""
+
+    asked_at: float
+    body: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """Rows whose fate is known since the last settlement. Sequences are in no order.
 
     `answers` holds the status that confirmed each hard delete, by its sequence: 404 says that there
-    was nobody to delete.
+    was nobody to delete. `replies` holds the answer to each acknowledged row that asks.
     """
 
     acknowledged: Sequence[int]
     rejected: Sequence[Rejection]
     answers: Mapping[int, int] = field(default_factory=dict)
+    replies: Mapping[int, Reply] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from connector.errors import ConfigError, Place, Problem
 from connector.mapping.conversion import infer
 from connector.mapping.expression import ColumnUse, ExpressionError, Parser
 from connector.mapping.mapping import Constant, Expression, Field, Mapping, Pii
-from connector.mapping.rules import ALLOWED_TYPES, EVENT_FIELDS, USER_FIELDS, FieldType, Kind
+from connector.mapping.rules import ALLOWED_TYPES, RESERVED, FieldType
 from connector.sql import identifier, literal
 
 _KEYWORD_VALUES = {
@@ -65,9 +65,9 @@ class Binder:
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
         self._parser = Parser(self._connection)
-        self._columns = {_folded(name): name for name in columns.names}
+        self._columns = {folded(name): name for name in columns.names}
         self._ambiguous = {
-            name for name, count in Counter(map(_folded, columns.names)).items() if count > 1
+            name for name, count in Counter(map(folded, columns.names)).items() if count > 1
         }
         self._used: set[str] = set()
 
@@ -107,16 +107,16 @@ class Binder:
 
     def _use(self, use: ColumnUse, given: Expression) -> bool:
         """Note that a column is read; False where it cannot be."""
-        folded = _folded(use.name)
-        name = self._columns.get(folded)
+        column = folded(use.name)
+        name = self._columns.get(column)
         if name is None:
-            if folded in _KEYWORD_VALUES:
+            if column in _KEYWORD_VALUES:
                 return True
             message, hint = self._unknown(use.name)
-        elif folded in self._ambiguous:
+        elif column in self._ambiguous:
             message = f"{use.name!r} is the name of several columns, which differ only by case"
             hint = "give them other names in a `query`"
-        elif folded == "rowid":
+        elif column == "rowid":
             message = f"{use.name!r} cannot be read: it is also DuckDB's own name for a row"
             hint = "give it another name in a `query`"
         else:
@@ -156,7 +156,7 @@ class Binder:
     def _type(self, field: Field, column: DuckDBPyType) -> FieldType | None:
         if field.pii in {Pii.HASH, Pii.REDACT}:
             return FieldType.STRING
-        reserved = {Kind.USERS: USER_FIELDS, Kind.EVENTS: EVENT_FIELDS}.get(self.mapping.kind, {})
+        reserved = RESERVED[self.mapping.kind]
         type_ = field.type or reserved.get(field.name) or infer(column)
         if type_ is None:
             self.problem(
@@ -186,7 +186,7 @@ class Binder:
 
     def _unknown(self, name: str) -> tuple[str, str | None]:
         what = self.mapping.table or "the query"
-        close = get_close_matches(_folded(name), self._columns, n=1, cutoff=0.6)
+        close = get_close_matches(folded(name), self._columns, n=1, cutoff=0.6)
         hint = f"did you mean {self._columns[close[0]]!r}?" if close else self._list_columns()
         return f"{name!r} is no column of {what}", hint
 
@@ -209,7 +209,7 @@ def bound_fields(binder: Binder) -> Iterator[BoundField]:
                 yield bound
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """A name as DuckDB compares it: letters beyond ASCII keep their case."""
     return name.encode().lower().decode()
 

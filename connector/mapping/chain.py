@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from connector.mapping import rules
+from connector.mapping import request, rules
 from connector.mapping.canonical import Check
 from connector.mapping.conversion import as_json
 from connector.mapping.fields import TYPE, TypedField, column, subject_check
@@ -25,6 +25,9 @@ _QUOTED_OR_BREAK = re.compile(
     r"""|--[^\n]*|/\*.*?\*/|\n""",
     re.DOTALL,
 )
+
+_SUBJECTS = {Kind.EVENTS: "uid", Kind.RECOMMENDATIONS: "user_id"}
+"""The field that says which user a row speaks of, where that is not its key."""
 
 SOFT, HARD, CONSENT = "$soft", "$hard", "$consent"
 """Columns of the conditions that decide what happens to a row."""
@@ -96,7 +99,7 @@ class Chain:
         """SQL of one line a row: row, key, fingerprint, verdict, violation, cursor, subject.
 
         `key` is null where there is none that could be used; `violation` is a number or null;
-        `cursor` is in milliseconds; `subject` is the uid an event speaks of.
+        `cursor` is in milliseconds; `subject` is the uid an event or a request speaks of.
         """
         return f"WITH {self._layers()}\n{self._scanned()}"
 
@@ -211,6 +214,8 @@ class Chain:
     @property
     def key_field(self) -> str | None:
         """The field that holds the key; None where it is derived from the row."""
+        if self.mapping.kind is Kind.RECOMMENDATIONS:
+            return None
         key = rules.USER_KEY if self.mapping.kind is Kind.USERS else rules.EVENT_KEY
         return key if key in self.fields else None
 
@@ -218,7 +223,7 @@ class Chain:
         numbered = _Rules()
         self._typed(numbered)
         usable = f"CASE WHEN {identifier('$unkeyed')} IS NULL THEN {self._key()} END"
-        subject = self.mapping.kind is Kind.EVENTS and "uid" in self.fields
+        subject = _SUBJECTS.get(self.mapping.kind)
         return _select(
             [
                 (identifier("$row"), "row"),
@@ -227,7 +232,7 @@ class Chain:
                 (f"{self._verdict()}::UTINYINT", "verdict"),
                 (f"{self._violation(numbered)}::USMALLINT", "violation"),
                 (identifier("$cursor") if self.cursor else "NULL::BIGINT", "cursor"),
-                (identifier("uid") if subject else "NULL::VARCHAR", "subject"),
+                (identifier(subject) if subject in self.fields else "NULL::VARCHAR", "subject"),
             ],
             "typed",
         )
@@ -273,6 +278,8 @@ class Chain:
     def _key(self) -> str:
         if self.key_field is not None:
             return identifier(self.key_field)
+        if self.mapping.kind is Kind.RECOMMENDATIONS:
+            return f"md5({self._payload()})"
         return f"{literal(DERIVED_ID_PREFIX)} || md5({self._event_object(self._members())})"
 
     def _fingerprint(self) -> str:
@@ -307,6 +314,8 @@ class Chain:
 
     def _row_violation(self, numbered: _Rules) -> str:
         """Rules on a row as a whole: what an event of its type must have, and whose it is."""
+        if self.mapping.kind is Kind.RECOMMENDATIONS:
+            return numbered.case(request.checks(self.fields))
         if self.mapping.kind is not Kind.EVENTS:
             return "NULL"
         checks = [
@@ -336,6 +345,8 @@ class Chain:
     def _payload(self) -> str:
         if self.mapping.kind is Kind.USERS:
             return self._user_payload()
+        if self.mapping.kind is Kind.RECOMMENDATIONS:
+            return self._event_object(list(request.members(self.mapping, self.fields)))
         return self._event_object([self._member(rules.EVENT_KEY, self._key()), *self._members()])
 
     def _user_payload(self) -> str:

@@ -160,13 +160,13 @@ def _field(kind: Kind, field: Field) -> Iterator[Problem]:
 
 
 def _field_type(kind: Kind, field: Field) -> Iterator[Problem]:
-    reserved = {Kind.USERS: rules.USER_FIELDS, Kind.EVENTS: rules.EVENT_FIELDS}.get(kind, {})
-    required = reserved.get(field.name)
+    required = rules.RESERVED[kind].get(field.name)
     if field.type and required and field.type is not required:
         message = f"'{field.name}' is reserved: its type is {required}, not {field.type}"
         yield Problem(field.place, message, "leave `type:` out")
     elif field.type and field.type not in rules.ALLOWED_TYPES[kind]:
-        message = f"'{field.name}' is an object, which only events may hold"
+        only = "requests for recommendations" if field.type is FieldType.ITEMS else "events"
+        message = f"'{field.name}' is an {field.type}, which only {only} may hold"
         yield Problem(field.place, message, "map what is in it as fields of their own")
     elif field.pii in _AS_TEXT and (field.type or required or FieldType.STRING) not in _HASHED:
         message = f"'{field.name}' is of type {field.type or required}, and what {field.pii} sends"

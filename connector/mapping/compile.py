@@ -25,6 +25,8 @@ from connector.mapping.rules import FieldType, Kind
 FINGERPRINT_SCHEME = 1
 """Changes when the canonical form of values changes: every row is then compared anew."""
 
+_KEYS = {rules.USER_KEY, rules.EVENT_KEY, *rules.IDENTITIES, "user_id", "session_id"}
+
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -69,7 +71,7 @@ def _compile(binder: Binder, timezone: str) -> Compiled:
         event_type = binder.field(field)
         bound += [event_type] if event_type else []
     for item in bound:
-        if item.field.name in {rules.USER_KEY, rules.EVENT_KEY, *rules.IDENTITIES}:
+        if item.field.name in _KEYS:
             check_key(binder, item)
     fields = typed_fields(binder, _without_deletion(mapping, bound), timezone)
     flags = _flags(binder, bound)

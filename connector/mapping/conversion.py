@@ -28,6 +28,7 @@ from connector.mapping.canonical import (
     text_of,
     whole,
 )
+from connector.mapping.items import to_items
 from connector.mapping.objects import to_object
 from connector.mapping.rules import FieldType
 from connector.mapping.times import ISO, iso, to_time
@@ -84,13 +85,15 @@ def convert(type_: DuckDBPyType, to: FieldType, sql: str, timezone: str) -> Conv
             return _to_embedding(type_, sql)
         case FieldType.OBJECT:
             return to_object(type_, sql, timezone)
+        case FieldType.ITEMS:
+            return to_items(type_, sql, timezone)
 
 
 def as_json(type_: FieldType, sql: str) -> str:
     """SQL for the value of a canonical field as `to_json` is to see it."""
     if type_ is FieldType.TIME:
         return iso(sql)
-    if type_ is FieldType.OBJECT:
+    if type_ in {FieldType.OBJECT, FieldType.ITEMS}:
         return f"{sql}::JSON"
     return sql
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from duckdb.sqltypes import DuckDBPyType
 
 from connector.mapping import rules
-from connector.mapping.bind import Binder, BoundField
+from connector.mapping.bind import Binder, BoundField, folded
 from connector.mapping.canonical import (
     TEXTS,
     Check,
@@ -31,6 +31,8 @@ TYPE = "type"
 
 _BLANKS = "e' \\t\\n\\x0b\\x0c\\r'"
 """What is trimmed off before a value is hashed."""
+
+_TEXTUAL = {FieldType.STRING, FieldType.RELATION, FieldType.OBJECT, FieldType.ITEMS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def text_within(type_: FieldType, value: str) -> str | None:
     """SQL of all the text in a canonical value; None where its type holds none."""
     if type_ is FieldType.STRINGS:
         return f"array_to_string({value}, ' ')"
-    return value if type_ in {FieldType.STRING, FieldType.RELATION, FieldType.OBJECT} else None
+    return value if type_ in _TEXTUAL else None
 
 
 def _address_checks(field: TypedField, value: str) -> Iterator[Check]:
@@ -191,7 +193,7 @@ def typed_fields(
     spelled = {"is_deleted": "is_deleted"} if binder.mapping.kind is Kind.USERS else {}
     for item in bound:
         name = item.field.name
-        first = spelled.setdefault(name.lower(), name)
+        first = spelled.setdefault(folded(name), name)
         if first != name:
             binder.problem(item.field.place, f"{first!r} and {name!r} differ only by case")
             continue

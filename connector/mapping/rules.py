@@ -29,6 +29,8 @@ class FieldType(StrEnum):
     EMBEDDING = "embedding"
     RELATION = "relation"
     OBJECT = "object"
+    ITEMS = "array<object>"
+    """The candidates of a recommendation request, with their attributes; nothing stored has it."""
 
 
 MAX_STRING_BYTES = 16 * 1024
@@ -106,13 +108,26 @@ MANDATORY_BY_TYPE: dict[str, tuple[str, ...]] = {
 event has. Any other type is custom and has no more than those."""
 
 ALLOWED_TYPES: dict[Kind, frozenset[FieldType]] = {
-    Kind.USERS: frozenset(FieldType) - {FieldType.OBJECT},
-    Kind.EVENTS: frozenset(FieldType),
+    Kind.USERS: frozenset(FieldType) - {FieldType.OBJECT, FieldType.ITEMS},
+    Kind.EVENTS: frozenset(FieldType) - {FieldType.ITEMS},
     Kind.RECOMMENDATIONS: frozenset(FieldType),
 }
 """Objects are for events only (and for the context of a recommendation)."""
 
-RECOMMENDATION_FIELDS: tuple[str, ...] = ("user_id", "session_id", "item_ids", "items", "context")
+RECOMMENDATION_FIELDS: dict[str, FieldType] = {
+    "user_id": FieldType.STRING,
+    "session_id": FieldType.STRING,
+    "item_ids": FieldType.STRINGS,
+    "items": FieldType.ITEMS,
+    "context": FieldType.OBJECT,
+}
+
+RESERVED: dict[Kind, dict[str, FieldType]] = {
+    Kind.USERS: USER_FIELDS,
+    Kind.EVENTS: EVENT_FIELDS,
+    Kind.RECOMMENDATIONS: RECOMMENDATION_FIELDS,
+}
+"""Fields whose type is settled, by kind of mapping."""
 
 
 class Tier(StrEnum):

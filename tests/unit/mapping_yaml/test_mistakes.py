@@ -55,7 +55,7 @@ PII = "add `pii: hash`, `pii: redact` or `pii: allow`"
             "m.yaml:13:53: this is no field type of the platform; write 'number'"]),
         ("users", "type: number", "type: nummer", [
             "m.yaml:13:53: 'type' must be string, number, boolean, array<string>, time, embedding,"
-            " relation or object, not 'nummer'; did you mean 'number'?"]),
+            " relation, object or array<object>, not 'nummer'; did you mean 'number'?"]),
         ("users", "type: number", "type: object", [
             "m.yaml:13:3: 'total_orders' is an object, which only events may hold;"
             " map what is in it as fields of their own"]),
