@@ -272,13 +272,14 @@ def _readable(field: pa.Field) -> str:
         return f"{name}::float4[] AS {name}"
     if kind == "hstore":
         return f"{name}::jsonb AS {name}"
-    if not _holds_opaque(field.type):
-        return name
+    if _holds_struct(field.type):
+        # The driver loses which rows of a composite type are null.
+        return f"to_json({name}) AS {name}"
     if _is_opaque(field.type):
         return f"{name}::text AS {name}"
     if pa.types.is_list(field.type) and _is_opaque(field.type.value_type):
         return f"{name}::{'float8' if kind == '_numeric' else 'text'}[] AS {name}"
-    return f"to_json({name}) AS {name}"
+    return name
 
 
 def _kind(field: pa.Field) -> str:
@@ -290,9 +291,10 @@ def _is_opaque(type_: pa.DataType) -> bool:
     return isinstance(type_, pa.OpaqueType)
 
 
-def _holds_opaque(type_: pa.DataType) -> bool:
-    inner = (type_.field(index).type for index in range(type_.num_fields))
-    return _is_opaque(type_) or any(_holds_opaque(child) for child in inner)
+def _holds_struct(type_: pa.DataType) -> bool:
+    return pa.types.is_struct(type_) or (
+        pa.types.is_list(type_) and pa.types.is_struct(type_.value_type)
+    )
 
 
 def _decimal(field: pa.Field) -> pa.DataType | None:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _APPLICATION = "sequen-connector"
 _LOGIN_SECONDS = 30
+_NETWORK_SECONDS = 300
+"""How long a request is tried again; without it, for ever."""
+
 _TAG = "QUERY_TAG"
 
 _TOKEN = re.compile(r'"(?:[^"]|"")+"|[^".\s]+')
@@ -246,6 +249,7 @@ def connection_options(settings: SnowflakeSettings) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None} | {
         "application": _APPLICATION,
         "login_timeout": _LOGIN_SECONDS,
+        "network_timeout": _NETWORK_SECONDS,
         "paramstyle": "qmark",
         "arrow_number_to_decimal": True,
         "platform_detection_timeout_seconds": 0.0,

@@ -14,6 +14,7 @@ from typing import Protocol
 import duckdb
 
 from connector.sql import identifier
+from tests.conformance.databases import DATABASES
 
 Rows = Sequence[Mapping[str, str | None]]
 """Values by column; a column that is not named is null."""
@@ -183,4 +184,5 @@ WAREHOUSES: dict[str, Warehouse] = {
     "parquet": Files("parquet", "FORMAT parquet", frozenset(DUCKDB_TYPES) - _NOT_IN_PARQUET),
     "csv": Files("csv", "FORMAT csv, FORCE_QUOTE *", frozenset(_PLAIN)),
     "json": Files("json", "FORMAT json", frozenset(_PLAIN | {"list_text", "struct"})),
+    **DATABASES,
 }

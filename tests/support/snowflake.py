@@ -9,6 +9,8 @@ The server is this file run as a process of its own.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import gzip
 import itertools
 import json
@@ -56,7 +58,7 @@ class Snowflake:
             account="tests", user="tests", password="tests",
             host=host, port=int(port), protocol="http",
             database=database, schema="ANALYTICS",
-            platform_detection_timeout_seconds=0.0,
+            platform_detection_timeout_seconds=0.0, network_timeout=5,
         ) as connection:  # fmt: skip
             for statement in statements:
                 connection.cursor().execute(statement)
@@ -67,16 +69,31 @@ class Snowflake:
             return found
 
 
-@pytest.fixture(scope="session")
-def snowflake_server() -> Iterator[Snowflake]:
-    if find_spec("fakesnow") is None or find_spec("uvicorn") is None:
-        pytest.skip("fakesnow is not installed: no Snowflake to talk to")
-    with subprocess.Popen(
+@functools.cache
+def start() -> Snowflake:
+    """The server of this process; it stops as the process ends.
+
+    Skips the test where there is none to start.
+    """
+    if find_spec("fakesnow") is None or find_spec("snowflake") is None:
+        pytest.skip("there is no Snowflake: fakesnow or the connector is not installed")
+    server = subprocess.Popen(
         [sys.executable, __file__], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as server:
-        assert server.stdout is not None
-        yield Snowflake(server.stdout.readline().strip())
+    )
+    atexit.register(_stop, server)
+    assert server.stdout is not None
+    return Snowflake(server.stdout.readline().strip())
+
+
+def _stop(server: subprocess.Popen[str]) -> None:
+    with server:
         server.terminate()
+
+
+@pytest.fixture(scope="session")
+def snowflake_server() -> Snowflake:
+    """The same for all who import the fixture."""
+    return start()
 
 
 class _Recorder:
