@@ -51,11 +51,12 @@ class Operation:
 
 @dataclass(slots=True)
 class Http:
-    """What it took on the wire."""
+    """What it took on the wire; `seconds` is from the first row handed out to the last settled."""
 
     requests: int = 0
     retries: int = 0
     throttled: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

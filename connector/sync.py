@@ -396,6 +396,7 @@ def _count_outcomes(report: MappingReport, changes: Changes, delivery: Delivery 
     report.http.requests = wire["requests"]
     report.http.retries = wire["retries"]
     report.http.throttled = wire["throttled"]
+    report.http.seconds = round(wire["seconds"], 3)
     if report.pending:
         report.status = Status.INCOMPLETE
         report.error = delivery.incomplete or "stopped at --limit; the rest is pending"

@@ -1,0 +1,101 @@
+"""The rows that are measured: users of ten fields, events, and projects over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+USERS = """
+CREATE TABLE {table} AS SELECT
+  'user_' || i AS uid,
+  ['US', 'FR', 'DE', NULL][1 + i % 4] AS country,
+  CASE WHEN i % 3 = 0 THEN 'gold' END AS tier,
+  i % 500 AS orders,
+  (i * 7 % 10000) / 100.0 AS spent,
+  TIMESTAMP '2024-01-01' + INTERVAL (i % 31536000) SECOND AS created,
+  ['a', 'b'] AS cats,
+  i % 2 = 0 AS consent,
+  CASE WHEN {changed} THEN 'changed' ELSE 'some text value ' || (i * 31 % 1000) END AS bio,
+  (i * 13) % 100000 AS points
+FROM range({rows}) AS t(i)
+"""
+FIELDS = ("country", "tier", "orders", "spent", "created", "cats", "consent", "bio", "points")
+
+EVENTS = """
+CREATE TABLE events AS SELECT
+  'e_' || i AS event_id, 'user_' || (i * 7919 % 100000) AS uid, 'sku_' || (i % 5000) AS sku,
+  TIMESTAMP '2024-01-01' + INTERVAL (i % 31536000) SECOND AS at_, i % 20 AS position,
+  ['ios', 'android', 'web'][1 + i % 3] AS device, 'open' AS click_type, i % 7 = 0 AS logged_in
+FROM range({rows}) AS t(i)
+"""
+
+PROJECT = """
+version: 1
+sources: {{w: {{type: duckdb, path: w.duckdb}}}}
+targets: {{api: {{base_url: "http://127.0.0.1:{port}/v1", api_key: k, max_in_flight: 64}}}}
+"""
+
+USERS_MAPPING = """
+kind: users
+source: w
+table: users
+fields:
+  uid: uid
+  country: country
+  loyalty_tier: tier
+  total_orders: orders
+  spent: spent
+  created_at: created
+  preferred_categories: cats
+  gdpr_consent: consent
+  bio: bio
+  points: points
+"""
+
+EVENTS_MAPPING = """
+kind: events
+source: w
+table: events
+type: click
+fields:
+  id: event_id
+  original_timestamp: at_
+  uid: uid
+  item_id: sku
+  rank: position
+  device_type: device
+  click_type: click_type
+  logged_in: logged_in
+"""
+
+
+def project(folder: Path, mapping: str, *, port: int = 9) -> None:
+    """A project with one mapping, over `w.duckdb` in the same folder."""
+    (folder / "mappings").mkdir(parents=True, exist_ok=True)
+    (folder / "mappings" / "project.yaml").write_text(PROJECT.format(port=port))
+    (folder / "mappings" / "rows.yaml").write_text(mapping)
+
+
+def users(folder: Path, rows: int, *, table: str = "users", changed: bool = False) -> None:
+    """A table of users; `changed` changes one in a hundred."""
+    condition = "hash(i) % 100 = 0" if changed else "false"
+    _execute(folder, USERS.format(table=table, rows=rows, changed=condition))
+
+
+def events(folder: Path, rows: int) -> None:
+    """A table of events."""
+    _execute(folder, EVENTS.format(rows=rows))
+
+
+def swap(folder: Path) -> None:
+    """Let `changed` become the table that is synced, and the other way round."""
+    _execute(folder, "ALTER TABLE users RENAME TO other")
+    _execute(folder, "ALTER TABLE changed RENAME TO users")
+    _execute(folder, "ALTER TABLE other RENAME TO changed")
+
+
+def _execute(folder: Path, sql: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(folder / "w.duckdb")) as connection:
+        connection.execute(sql)

@@ -1,0 +1,253 @@
+"""The rows of the table: what is measured, against what, and the budget."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import data
+from benchmarks.measure import ROOT, Result, Skipped, connector, in_turn, python, run
+
+Row = Callable[["Size", Path], "list[Result | Skipped]"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: the whole, or a small version that shows that it works."""
+
+    users: int = 10_000_000
+    events: int = 1_000_000
+    posts: int = 100_000
+    slow_posts: int = 20_000
+    first: int = 1_000_000
+    growth: tuple[int, ...] = (1_000_000, 3_000_000, 10_000_000, 30_000_000)
+    rounds: int = 3
+
+
+SMALL = Size(20_000, 5_000, 2_000, 400, 5_000, (5_000, 10_000), 1)
+
+
+@contextlib.contextmanager
+def served(delay: float = 0.0) -> Iterator[int]:
+    """A bare server in a process of its own; yields its port."""
+    process = subprocess.Popen(
+        python("-m", "benchmarks.server", "--delay", str(delay)),
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+
+
+def told(port: int) -> dict[str, float]:
+    """What the bare server has counted since it was last asked."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", "/")
+    answer: dict[str, float] = json.loads(connection.getresponse().read())
+    return answer
+
+
+def baseline(name: str, *arguments: object) -> float:
+    """The figure that a baseline prints."""
+    return float(run(python("-m", "benchmarks.baselines", name, *map(str, arguments)), ROOT).output)
+
+
+def compared(size: Size, folder: Path, rows: int) -> Path:
+    """A project with so many users synced, and a table in which one in a hundred has changed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    data.users(folder, rows)
+    data.users(folder, rows, table="changed", changed=True)
+    data.project(folder, data.USERS_MAPPING)
+    run(connector("sync", "--rebaseline", "-q"), folder)
+    return folder
+
+
+def p1_and_p2(size: Size, folder: Path) -> list[Result | Skipped]:
+    """Comparing users: one in a hundred changed, and nothing changed."""
+    compared(size, folder, size.users)
+    join = f"{size.users:,} users of 10 fields"
+    memory: list[float] = []
+
+    def sync() -> float:
+        return run(connector("sync", "-q"), folder).wall
+
+    unchanged, bare = in_turn(size.rounds, sync, lambda: baseline("join", folder))
+    data.swap(folder)
+
+    def plan() -> float:
+        found = run(connector("plan", "--json", "-q"), folder)
+        memory.append(found.memory)
+        return found.wall
+
+    changed, bare_too = in_turn(size.rounds, plan, lambda: baseline("join", folder))
+    within = changed / bare_too <= 2.5 and max(memory) < 1536
+    outer = "bare DuckDB full outer join, all columns compared"
+    return [
+        Result("P1", f"plan, 1 % changed: {join}", outer, "s", changed, bare_too,
+               changed / bare_too, "<= 2.5, < 1.5 GB", within, f"{max(memory):.0f} MB"),
+        Result("P2", f"sync from a cold start, nothing changed: {join}", outer, "s", unchanged,
+               bare, unchanged / bare, "<= 2.5", unchanged / bare <= 2.5),
+    ]  # fmt: skip
+
+
+def p3(size: Size, folder: Path) -> list[Result | Skipped]:
+    """Events to a bare server."""
+    shutil.rmtree(folder, ignore_errors=True)
+    data.events(folder, size.events)
+    with served() as port:
+        data.project(folder, data.EVENTS_MAPPING, port=port)
+
+        def sync() -> float:
+            shutil.rmtree(folder / ".connector", ignore_errors=True)
+            return _sending(run(connector("sync", "--json", "-q"), folder).output)
+
+        ours, theirs = in_turn(size.rounds, sync, lambda: baseline("encode", folder))
+    return [
+        Result("P3", f"{size.events:,} events to a bare server", "bare DuckDB to_json, dropped",
+               "s", ours, theirs, ours / theirs, "<= 3", ours / theirs <= 3)
+    ]  # fmt: skip
+
+
+def _sending(output: str) -> float:
+    seconds: float = json.loads(output)["mappings"][0]["seconds"]
+    return seconds
+
+
+def p5(size: Size, folder: Path) -> list[Result | Skipped]:
+    """Users, one a request, against the fastest load generator there is."""
+    work = f"{size.posts:,} users, one a request"
+    if shutil.which("wrk") is None:
+        return [Skipped("P5", work, "wrk is not installed (Debian: apt-get install wrk)")]
+    shutil.rmtree(folder, ignore_errors=True)
+    data.users(folder, size.posts)
+    script = folder / "post.lua"
+    script.write_text('wrk.method = "POST"\nwrk.body = \'{"uid":"u","country":"US"}\'\n')
+    with served() as port:
+        data.project(folder, data.USERS_MAPPING, port=port)
+
+        def sync() -> float:
+            shutil.rmtree(folder / ".connector", ignore_errors=True)
+            report = json.loads(run(connector("sync", "--json", "-q"), folder).output)
+            return size.posts / float(report["mappings"][0]["http"]["seconds"])
+
+        def wrk() -> float:
+            url = f"http://127.0.0.1:{port}/v1/users"
+            output = run(["wrk", "-t1", "-c64", "-d3s", "-s", str(script), url], folder).output
+            found = re.search(r"Requests/sec: *([\d.]+)", output)
+            return float(found[1]) if found else 0.0
+
+        ours, theirs = in_turn(size.rounds, sync, wrk)
+    return [
+        Result("P5", work, "wrk, 64 connections", "requests/s", ours, theirs, ours / theirs,
+               ">= 0.15", ours / theirs >= 0.15)
+    ]  # fmt: skip
+
+
+def p6(size: Size, folder: Path) -> list[Result | Skipped]:
+    """Users against an API that answers in 20 ms."""
+    shutil.rmtree(folder, ignore_errors=True)
+    data.users(folder, size.slow_posts)
+    with served(0.02) as port:
+        data.project(folder, data.USERS_MAPPING, port=port)
+
+        def sync() -> float:
+            shutil.rmtree(folder / ".connector", ignore_errors=True)
+            report = json.loads(run(connector("sync", "--json", "-q"), folder).output)
+            return size.slow_posts / float(report["mappings"][0]["http"]["seconds"])
+
+        ours, theirs = in_turn(size.rounds, sync, lambda: baseline("serial", port, 200))
+    return [
+        Result("P6", f"{size.slow_posts:,} users, API answering in 20 ms", "a serial client",
+               "rows/s", ours, theirs, ours / theirs, ">= 50", ours / theirs >= 50)
+    ]  # fmt: skip
+
+
+def p7(size: Size, folder: Path) -> list[Result | Skipped]:
+    """How long the first sync takes until the first request."""
+    shutil.rmtree(folder, ignore_errors=True)
+    data.users(folder, size.first)
+    times, memory = [], []
+    with served() as port:
+        data.project(folder, data.USERS_MAPPING, port=port)
+        for _ in range(size.rounds):
+            shutil.rmtree(folder / ".connector", ignore_errors=True)
+            told(port)
+            began = time.monotonic()
+            memory.append(run(connector("sync", "-q"), folder).memory)
+            times.append(told(port)["first"] - began)
+    first = sorted(times)[len(times) // 2]
+    return [
+        Result("P7", f"first sync of {size.first:,} users, until the first request", "3 s", "s",
+               first, 3.0, first / 3.0, "<= 1", first <= 3.0, f"{max(memory):.0f} MB")
+    ]  # fmt: skip
+
+
+def p9(size: Size, folder: Path) -> list[Result | Skipped]:
+    """How long the command line takes to say something."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    run(connector("demo", "--dir", str(folder / "demo"), "--port", "0", "--no-wait"), folder)
+    run(connector("demo", "--stop", "--dir", str(folder / "demo")), folder)
+    results: list[Result | Skipped] = []
+    for arguments, more in ((("--help",), 0.15), (("validate",), 0.6)):
+        ours, theirs = in_turn(
+            max(size.rounds, 3),
+            lambda given=arguments: run(connector(*given), folder / "demo").wall,  # type: ignore[misc]
+            lambda: run(python("-c", "pass"), folder).wall,
+        )
+        results.append(
+            Result("P9", f"connector {arguments[0]}", "python -c pass", "s", ours, theirs,
+                   ours / theirs, f"+{more} s", ours - theirs <= more, f"+{ours - theirs:.2f} s")
+        )  # fmt: skip
+    return results
+
+
+def p10(size: Size, folder: Path) -> list[Result | Skipped]:
+    """Coverage, against counting non-null values."""
+    shutil.rmtree(folder, ignore_errors=True)
+    data.users(folder, size.users)
+    data.project(folder, data.USERS_MAPPING)
+    ours, theirs = in_turn(
+        size.rounds,
+        lambda: run(connector("coverage", "--json"), folder).wall,
+        lambda: baseline("count", folder),
+    )
+    return [
+        Result("P10", f"coverage of {size.users:,} users", "bare DuckDB count() of every column",
+               "s", ours, theirs, ours / theirs, "<= 2", ours / theirs <= 2)
+    ]  # fmt: skip
+
+
+def p11(size: Size, folder: Path) -> list[Result | Skipped]:
+    """How P1 grows."""
+    results: list[Result | Skipped] = []
+    before: tuple[int, float] | None = None
+    for rows in size.growth:
+        compared(size, folder, rows)
+        data.swap(folder)
+        found = run(connector("plan", "--json", "-q"), folder)
+        if before is not None:
+            linear = before[1] * rows / before[0]
+            results.append(
+                Result("P11", f"plan of {rows:,} users, 1 % changed", f"linear from {before[0]:,}",
+                       "s", found.wall, linear, found.wall / linear, "<= 1.1",
+                       found.wall / linear <= 1.1, f"{found.memory:.0f} MB")
+            )  # fmt: skip
+        before = (rows, found.wall)
+    return results
+
+
+ROWS: dict[str, Row] = {
+    "P1": p1_and_p2, "P3": p3, "P5": p5, "P6": p6, "P7": p7, "P9": p9, "P10": p10, "P11": p11,
+}  # fmt: skip
