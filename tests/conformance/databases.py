@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import cache
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
