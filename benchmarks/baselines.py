@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import sys
 import time
+from collections.abc import Callable
 
 import duckdb
 
@@ -52,5 +53,12 @@ def count(folder: str) -> None:
         print(time.perf_counter() - began)
 
 
+BASELINES: dict[str, Callable[..., None]] = {
+    "join": join,
+    "encode": encode,
+    "serial": serial,
+    "count": count,
+}
+
 if __name__ == "__main__":
-    {"join": join, "encode": encode, "serial": serial, "count": count}[sys.argv[1]](*sys.argv[2:])
+    BASELINES[sys.argv[1]](*sys.argv[2:])
