@@ -50,8 +50,3 @@ class Lags:
         for bucket, count in sorted(self._buckets.items()):
             reached += count
             yield bucket, reached
-
-    def merge(self, other: Lags) -> None:
-        """Take in what another one counted."""
-        self._buckets.update(other._buckets)
-        self.max = max(self.max, other.max)
