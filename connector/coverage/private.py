@@ -35,7 +35,7 @@ def hidden_fields(chain: Chain) -> frozenset[str]:
 def _hidden(chain: Chain, name: str) -> bool:
     if name == TYPE:
         return False
-    if name in _KEYS or _personal(name):
+    if name in _KEYS or personal(name):
         return True
     for branch in chain.fields[name].branches:
         given = branch.bound.field
@@ -43,13 +43,14 @@ def _hidden(chain: Chain, name: str) -> bool:
             return True
         if isinstance(given.value, Expression) and (
             direct_name_in(given.value.sql) is not None
-            or (_COLUMN.fullmatch(given.value.sql) and _personal(given.value.sql))
+            or (_COLUMN.fullmatch(given.value.sql) and personal(given.value.sql))
         ):
             return True
     return False
 
 
-def _personal(name: str) -> bool:
+def personal(name: str) -> bool:
+    """Whether a field or column of this name would say who somebody is, or where to find them."""
     words = [word.lower() for word in _WORD.findall(name)]
     if words[-1:] == ["name"] and _OF_A_PERSON.issuperset(words):
         return True

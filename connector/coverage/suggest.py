@@ -30,7 +30,7 @@ from connector.mapping.mapping import Expression, Field, Mapping
 from connector.mapping.pii import looks_direct
 from connector.mapping.rules import FieldType, Tier
 from connector.prepare import Bound
-from connector.source.base import Relation
+from connector.source.base import Relation, Source
 from connector.sql import identifier, literal
 
 SAMPLED_ROWS = 50_000
@@ -97,22 +97,27 @@ def suggest(bound: Bound, lines: Sequence[Attribute]) -> tuple[Suggestion, ...]:
     ]
     if not missing or not unused:
         return ()
-    head = _head(bound, replace(whole, columns=tuple(unused)))
-    if not head.num_rows:
+    rows = head(bound.source, replace(whole, columns=tuple(unused)))
+    if not rows.num_rows:
         return ()
     binder = Binder(mapping, columns)
     try:
-        with _Sample(head) as sample:
+        with Sample(rows) as sample:
             found = list(_match(mapping, binder, sample, missing))
     finally:
         binder.close()
     return _with_tiers(lines, found)
 
 
-def _head(bound: Bound, relation: Relation) -> pa.Table:
+def head(source: Source, relation: Relation) -> pa.Table:
+    """The first rows of a relation, 50,000 at most.
+
+    Raises:
+        SourceError: the source cannot be read.
+    """
     batches: list[pa.RecordBatch] = []
     rows = 0
-    with bound.source.read(relation) as reader:
+    with source.read(relation) as reader:
         for batch in reader:
             batches.append(batch)
             rows += batch.num_rows
@@ -121,7 +126,7 @@ def _head(bound: Bound, relation: Relation) -> pa.Table:
         return pa.Table.from_batches(batches, reader.schema).slice(0, SAMPLED_ROWS)
 
 
-class _Sample:
+class Sample:
     """Sampled rows and their columns by type; a context manager."""
 
     def __init__(self, rows: pa.Table) -> None:
@@ -138,7 +143,7 @@ class _Sample:
         self._reserved = {name for (name,) in reserved}
         self.connection.execute("SET enable_external_access = false")
 
-    def __enter__(self) -> _Sample:
+    def __enter__(self) -> Sample:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -177,7 +182,7 @@ _KINDS = {
 
 
 def _match(
-    mapping: Mapping, binder: Binder, sample: _Sample, missing: Sequence[Attribute]
+    mapping: Mapping, binder: Binder, sample: Sample, missing: Sequence[Attribute]
 ) -> Iterator[Suggestion]:
     names = {column: _words(column) for column in sample.types}
     taken: set[str] = set()
@@ -203,7 +208,7 @@ def _words(column: str) -> str:
 
 
 def _apply(
-    clue: Clue, line: Attribute, names: dict[str, str], sample: _Sample, binder: Binder
+    clue: Clue, line: Attribute, names: dict[str, str], sample: Sample, binder: Binder
 ) -> Suggestion | None:
     for column, words in names.items():
         if not re.fullmatch(clue.names, words) or sample.kind(column) not in clue.types:
@@ -235,7 +240,7 @@ def _second(clue: Clue, first: str, names: dict[str, str]) -> str | None:
     return next(matching, None)
 
 
-def _without_placeholders(clue: Clue, expression: str, column: str, sample: _Sample) -> str:
+def _without_placeholders(clue: Clue, expression: str, column: str, sample: Sample) -> str:
     """`none` in a column of genders is no gender."""
     if sample.kind(column) != "text" or clue.attribute not in {"gender", "status", "country"}:
         return expression
@@ -255,7 +260,7 @@ def _listed(texts: Sequence[str]) -> str:
     return ", ".join(map(literal, texts))
 
 
-def _fill(clue: Clue, expression: str, sample: _Sample, binder: Binder) -> float | None:
+def _fill(clue: Clue, expression: str, sample: Sample, binder: Binder) -> float | None:
     """The part of the sampled rows that would have a value; None where it could not be sent."""
     place = Place(binder.mapping.place.file)
     field = Field(clue.field or clue.attribute, Expression(expression, place), place, clue.type)

@@ -13,11 +13,11 @@ _BEFORE_PLAIN = "-?:,[]{}#&*!|>'\"%@`= \t"
 def field_line(name: str, expression: str, type_: FieldType | None = None) -> str:
     """`age: birth_age`, or with a type `labels: {expr: "…", type: array<string>}`."""
     if type_ is None:
-        return f"{_scalar(name)}: {_scalar(expression)}"
-    return f"{_scalar(name)}: {{expr: {_quoted(expression)}, type: {type_}}}"
+        return f"{scalar(name)}: {scalar(expression)}"
+    return f"{scalar(name)}: {{expr: {_quoted(expression)}, type: {type_}}}"
 
 
-def _scalar(text: str) -> str:
+def scalar(text: str) -> str:
     """Text that YAML reads back as the same text, without quotes where it can do without."""
     plain = (
         text
