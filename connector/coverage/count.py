@@ -64,27 +64,38 @@ class Counts:
         return sum(group.filled[name] for group in self.groups.values())
 
 
-def count(connection: duckdb.DuckDBPyConnection, compiled: Compiled, *, repeats: bool) -> Counts:
-    """Count the relation `source` of `connection`.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How to count.
 
-    `repeats` looks for keys that occur more than once, whose rows are refused (events that say the
-    same are sent once): it is exact, and several times as much work as the counting itself.
+    `texts` reads through every text and key for what is refused in them: e-mail addresses in fields
+    that are not marked, control characters in keys. `repeats` looks for keys that occur more than
+    once, whose rows are refused (events that say the same are sent once). Each takes several times
+    as long as the counting itself; without them, rows that are refused for that count as sent.
+    """
+
+    texts: bool
+    repeats: bool
+
+
+def count(connection: duckdb.DuckDBPyConnection, compiled: Compiled, look: Look) -> Counts:
+    """Count the relation `source` of `connection`.
 
     Raises:
         duckdb.Error: the source cannot be read.
     """
     facts = facts_of(connection, compiled.chain)
     try:
-        return _count(connection, compiled.chain, facts, repeats=repeats)
+        return _count(connection, compiled.chain, facts, look)
     except ROW_ERRORS:
-        return _count(connection, compiled.guarded, {}, repeats=repeats)
+        return _count(connection, compiled.guarded, {}, look)
 
 
 def _count(
-    connection: duckdb.DuckDBPyConnection, chain: Chain, facts: dict[str, Facts], *, repeats: bool
+    connection: duckdb.DuckDBPyConnection, chain: Chain, facts: dict[str, Facts], look: Look
 ) -> Counts:
-    repeated = find_repeated(connection, unhashed(chain)) if repeats else 0
-    source = unhashed(chain) if repeated else counted(chain, facts)
+    repeated = find_repeated(connection, unhashed(chain)) if look.repeats else 0
+    source = unhashed(chain) if repeated else counted(chain, facts, quick=not look.texts)
     measures = ["count(*)", *_filled(source, facts), *_matched(source).values()]
     event_type = chain.mapping.event_type
     several = event_type is not None and not isinstance(event_type, Constant)
@@ -97,7 +108,7 @@ def _count(
     return Counts(
         chain=chain,
         read=read[0] if read else 0,
-        repeated=repeated if repeats else None,
+        repeated=repeated if look.repeats else None,
         groups={name if several else only: _group(source, row) for name, *row in found},
     )
 

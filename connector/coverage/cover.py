@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from connector.control.store import ControlStore
-from connector.coverage.count import Counts, count
+from connector.coverage.count import Counts, Look, count
 from connector.coverage.history import Earlier, earlier, remember
 from connector.coverage.links import Links
 from connector.coverage.quality import look_closely
@@ -101,9 +101,8 @@ def _read(
     with readable(bound, settings, sample=options.sample) as connection:
         try:
             entry.closely = _closely(connection, options)
-            counts = count(
-                connection, bound.compiled, repeats=entry.closely and options.sample is None
-            )
+            look = Look(texts=entry.closely, repeats=entry.closely and options.sample is None)
+            counts = count(connection, bound.compiled, look)
             if entry.closely:
                 entry.quality = look_closely(connection, counts)
                 if options.sample is None:

@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from connector.coverage.suggest import Suggestion
-from connector.errors import ConfigError, ConnectorError, UsageError
+from connector.errors import ConnectorError, UsageError
 from connector.mapping.mapping import Mapping
-from connector.mapping.yamlfile import Document, read_document
 from connector.prepare import bind
 from connector.project import Project, load_project
 
@@ -43,10 +45,7 @@ def insert(
     file = seen.path
     if file.read_bytes() != seen.content:
         raise UsageError(f"{file} was changed meanwhile", hint="run it again")
-    document, problems = read_document(file)
-    if document is None:
-        raise ConfigError(problems)
-    changed = with_lines(document, [each.line for each in new]).encode()
+    changed = with_lines(seen.content.decode(), [each.line for each in new]).encode()
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -65,24 +64,33 @@ def insert(
         raise
 
 
-def with_lines(document: Document, new: Sequence[str]) -> str:
-    """The text of a mapping file with lines added to its `fields`."""
-    text = document.text
-    names = [path for path in document.spots if len(path) == 2 and path[0] == "fields"]
-    start, end = document.spots[("fields",)].span
-    if text[start : start + 1] == "{":
-        before = text[:end].rstrip()[:-1].rstrip()
+def with_lines(text: str, new: Sequence[str]) -> str:
+    """The text of a valid mapping file with lines added to its `fields`."""
+    fields = _fields(text)
+    if fields.flow_style or not fields.value:
+        before = text[: fields.end_mark.index].rstrip()[:-1].rstrip()
         comma = "" if before.endswith(("{", ",")) else ","
-        return f"{before}{comma} {', '.join(new)}}}{text[end:]}"
-    last = max(names, key=lambda path: document.spots[path].span)
-    column = document.spots[names[0]].key.column
-    # A block ends where the next thing begins: the blanks in between are not its own.
-    begins, ends = document.spots[last].span
-    at = _line_end(text, begins + len(text[begins:ends].rstrip()))
-    indent = " " * (column - 1)
+        between = "" if before.endswith("{") else " "
+        return f"{before}{comma}{between}{', '.join(new)}}}{text[fields.end_mark.index :]}"
+    at = _line_end(text, _last_character(text, fields))
+    indent = " " * fields.value[0][0].start_mark.column
     newline = "\r\n" if "\r\n" in text else "\n"
-    added = "".join(f"{newline}{indent}{line}" for line in new)
-    return text[:at] + added + text[at:]
+    return text[:at] + "".join(f"{newline}{indent}{line}" for line in new) + text[at:]
+
+
+def _fields(text: str) -> yaml.MappingNode:
+    top: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    fields: yaml.MappingNode = next(node for key, node in top.value if key.value == "fields")
+    return fields
+
+
+def _last_character(text: str, node: yaml.Node) -> int:
+    """Where a node ends in truth: blocks reach to the next thing, over blanks and comments."""
+    while isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    begins, ends = node.start_mark.index, node.end_mark.index
+    return int(begins + len(text[begins:ends].rstrip()))
 
 
 def _line_end(text: str, index: int) -> int:

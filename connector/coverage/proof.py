@@ -8,6 +8,7 @@ than counting what is not null.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,9 @@ from connector.mapping.rules import FieldType
 from connector.sql import identifier
 
 _BLANKS = "e' \\t\\n\\x0b\\x0c\\r'"
+_SHORTEST_ADDRESS = len("a@b.no")
 _FIRST_VISIBLE = "!"
+_YEAR_OF_OURS = re.compile(r"\d{4}-(?!.*\(BC\))")
 _PLAIN = {FieldType.NUMBER, FieldType.TIME, FieldType.BOOLEAN}
 _PLAIN_FAMILIES = INTEGERS | FLOATS | TIMES | {"decimal", "boolean"}
 
@@ -55,7 +58,7 @@ class Facts:
     def dated(self) -> bool:
         """Whether every time is between the years 1000 and 9999."""
         ends = (self.least, self.greatest)
-        return all(isinstance(end, str) and end[:4].isdigit() and end[4] == "-" for end in ends)
+        return all(isinstance(end, str) and _YEAR_OF_OURS.match(end) for end in ends)
 
 
 UNKNOWN = Facts()
@@ -99,23 +102,24 @@ def _facts(stats: Any) -> Facts:
 @dataclass(frozen=True, slots=True)
 class CountedField(TypedField):
     """A field that is only counted: its value is null where the real one is, but need not be in its
-    canonical form unless `canonical` is set, and checks that `facts` disprove are left out."""
+    canonical form unless `canonical` is set, and checks that `facts` disprove are left out; so are,
+    where it has to be `quick`, those that read through every text."""
 
     facts: dict[str, Facts] = field(default_factory=dict)
     canonical: bool = False
+    quick: bool = False
 
     def conversion(self, *, guarded: bool) -> Conversion:
         """The value and the checks that are left."""
         whole = TypedField.conversion(self, guarded=guarded)
         branch = self.branches[0]
-        if guarded or len(self.branches) > 1 or branch.bound.only_for is not None:
+        alone = len(self.branches) == 1 and branch.bound.only_for is None
+        if guarded or not alone or branch.bound.field.on_invalid is OnInvalid.DROP_FIELD:
             return whole
         checks = tuple(check for check in whole.checks if not self._disproved(branch, check))
         plain = self.type in _PLAIN and family(branch.source_type) in _PLAIN_FAMILIES
-        dropped = branch.bound.field.on_invalid is OnInvalid.DROP_FIELD
-        if self.canonical or not plain or (dropped and checks):
-            return Conversion(whole.value, checks)
-        return Conversion(identifier(branch.alias), checks)
+        value = identifier(branch.alias) if plain and not self.canonical else whole.value
+        return Conversion(value, checks)
 
     def key_checks(self, value: str) -> Iterator[Check]:
         """The same checks, at less cost: what needs no escape in a URL is no control character."""
@@ -126,14 +130,16 @@ class CountedField(TypedField):
             if check.code != "unaddressable_key":
                 yield check
                 continue
-            # What a URL spells without escapes holds no control character: the dear check is for
-            # the rest. The three refused names sort before every longer one.
-            unreserved = f"strlen(url_encode({value})) = strlen({value})"
-            facts = self.facts.get(branch.alias, UNKNOWN)
             refused = f"{value} IN ('', '.', '..')"
-            if isinstance(facts.least, str) and facts.least > "..":
-                refused = "false"
-            condition = f"CASE WHEN {unreserved} THEN {refused} ELSE {check.condition} END"
+            least = self.facts.get(branch.alias, UNKNOWN).least
+            if isinstance(least, str) and least > "..":
+                if self.quick:
+                    continue
+                refused = "false"  # the three sort before all that is there
+            # What a URL spells without escapes holds no control character.
+            unreserved = f"strlen(url_encode({value})) = strlen({value})"
+            thorough = f"CASE WHEN {unreserved} THEN {refused} ELSE {check.condition} END"
+            condition = refused if self.quick else thorough
             yield replace(check, condition=condition)
 
     def _disproved(self, branch: Branch, check: Check) -> bool:
@@ -141,6 +147,9 @@ class CountedField(TypedField):
         kind = family(branch.source_type)
         items = facts.items or UNKNOWN
         match check.code:
+            case "direct_pii":
+                longest = items.longest if self.type is FieldType.STRINGS else facts.longest
+                return self.quick or (longest is not None and longest < _SHORTEST_ADDRESS)
             case "too_long" if kind == "varchar":
                 return facts.longest is not None and facts.longest <= rules.MAX_STRING_BYTES
             case "too_long" if self.type is FieldType.STRINGS and kind == "list":
@@ -160,13 +169,19 @@ class CountedField(TypedField):
         return False
 
 
-def counted(chain: Chain, facts: dict[str, Facts]) -> Chain:
+def counted(chain: Chain, facts: dict[str, Facts], *, quick: bool = False) -> Chain:
     """The same chain for counting only: see `CountedField`. It needs no parameters."""
     # A key that is derived from the row is made of canonical values.
     derived = chain.key_field is None
     fields: dict[str, TypedField] = {
         name: CountedField(
-            name, each.type, _without_hash(each, chain.key_field), each.timezone, facts, derived
+            name,
+            each.type,
+            _without_hash(each, chain.key_field),
+            each.timezone,
+            facts=facts,
+            canonical=derived,
+            quick=quick,
         )
         for name, each in chain.fields.items()
     }
