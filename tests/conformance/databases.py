@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from connector.sql import identifier, literal
 from tests.support import postgres, snowflake
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 @cache
 def _postgres(folder: Path) -> str:
     """The name of the database that belongs to a folder."""
-    return postgres.start().database()
+    server = postgres.start()
+    name = server.database()
+    server.run(
+        name,
+        "CREATE EXTENSION vector",
+        "CREATE TYPE tier AS ENUM ('gold', 'sil''ver')",
+        "CREATE TYPE person AS (name TEXT, n INTEGER)",
+    )
+    return name
 
 
 @cache
@@ -69,14 +77,9 @@ class Postgres:
         import psycopg
 
         with psycopg.connect(postgres.start().url(_postgres(folder))) as connection:
-            for statement in (
-                "SET TimeZone = 'UTC'",
-                "CREATE EXTENSION vector",
-                "CREATE TYPE tier AS ENUM ('gold', 'sil''ver')",
-                "CREATE TYPE person AS (name TEXT, n INTEGER)",
-                f"CREATE TABLE {identifier(table)} ({_declared(self.types, columns)})",
-            ):
-                connection.execute(statement.encode())
+            connection.execute(b"SET TimeZone = 'UTC'")
+            made = f"CREATE TABLE {identifier(table)} ({_declared(self.types, columns)})"
+            connection.execute(made.encode())
             for row in rows:
                 names = ", ".join(identifier(name) for name in row)
                 values = ", ".join(self._cast(columns[name], n + 1) for n, name in enumerate(row))
@@ -85,6 +88,9 @@ class Postgres:
                         f"INSERT INTO {identifier(table)} ({names}) VALUES ({values})".encode(),  # noqa: S608 - ours
                         [self._value(columns[name], value) for name, value in row.items()],
                     )
+
+    def run(self, folder: Path, *statements: str) -> None:
+        postgres.start().run(_postgres(folder), *statements)
 
     def _cast(self, kind: str, number: int) -> str:
         if kind == "struct":
@@ -137,6 +143,12 @@ class SQLite:
                 )
             connection.commit()
 
+    def run(self, folder: Path, *statements: str) -> None:
+        with closing(sqlite3.connect(folder / "warehouse.db")) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+
     def _value(self, kind: str, value: str | None) -> Any:
         return value if value is None else self._python.get(kind, str)(value)
 
@@ -169,7 +181,10 @@ class Snowflake:
             self._insert(table, columns, rows[first : first + 50])
             for first in range(0, len(rows), 50)
         ]
-        snowflake.start().run(_snowflake(folder), made, *inserts)
+        self.run(folder, made, *inserts)
+
+    def run(self, folder: Path, *statements: str) -> None:
+        snowflake.start().run(_snowflake(folder), *statements)
 
     def _insert(
         self, table: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, str | None]]
@@ -201,4 +216,30 @@ def _escaped(value: str | None) -> str:
     return literal(value).replace("\\", "\\\\")
 
 
-DATABASES = {"postgres": Postgres(), "sqlite": SQLite(), "snowflake": Snowflake()}
+class Database(Protocol):
+    """A warehouse that is changed by SQL of its own."""
+
+    types: Mapping[str, str]
+
+    def fill(self, folder: Path, table: str, columns: Mapping[str, str], rows: Rows) -> None:
+        """Make a table with `columns` (kinds by name)."""
+        ...
+
+    def run(self, folder: Path, *statements: str) -> None:
+        """Run statements over what belongs to a folder."""
+        ...
+
+    def source(self, folder: Path) -> str:
+        """The settings of the source, as YAML."""
+        ...
+
+    def reads(self, table: str) -> str:
+        """`table:` of a mapping that reads the table."""
+        ...
+
+
+DATABASES: dict[str, Database] = {
+    "postgres": Postgres(),
+    "sqlite": SQLite(),
+    "snowflake": Snowflake(),
+}
