@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,7 +102,16 @@ def _entry(
             "error": run["error"],
         },
         "last_success": success,
+        "freshness": _freshness(run["report"].get("freshness")) if run else None,
     }  # fmt: skip
+
+
+def _freshness(measured: dict[str, Any] | None) -> dict[str, Any] | None:
+    """As the last run left it, but for how far behind that is by now."""
+    if not measured or not measured["watermark"]:
+        return measured
+    behind = datetime.now(UTC) - datetime.fromisoformat(measured["watermark"])
+    return measured | {"behind_seconds": round(behind.total_seconds(), 3)}
 
 
 def _lines(target: str, entries: list[dict[str, Any]], suppressed: int) -> list[str]:
@@ -112,6 +122,7 @@ def _lines(target: str, entries: list[dict[str, Any]], suppressed: int) -> list[
         "status",
         "last run",
         "last success",
+        "newest event",
         "read",
         "sent",
         "pending",
@@ -146,9 +157,15 @@ def _row(entry: dict[str, Any]) -> list[Any]:
     run = entry["last_run"]
     when = ago(run["started_at"]) if run else None
     success = ago(entry["last_success"]) if entry["last_success"] else None
-    head = [entry["name"], _state(entry), when, success]
+    head = [entry["name"], _state(entry), when, success, _newest(entry["freshness"])]
     if run is None:
         return [*head, None, None, None, None]
     rows, changes = run["rows"] or {}, run["changes"] or {}
     sent = sum(each["acknowledged"] for each in changes.values())
     return [*head, rows.get("source"), sent, run["pending"], run["rejected"]]
+
+
+def _newest(freshness: dict[str, Any] | None) -> str | None:
+    if not freshness or not freshness["watermark"]:
+        return None
+    return ago(datetime.fromisoformat(freshness["watermark"]).replace(tzinfo=None))
