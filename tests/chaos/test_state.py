@@ -29,6 +29,7 @@ from connector.snapshot.store import FORMAT
 from tests.support.road import USERS, Road, assert_clean, entry
 
 SLOW = {"latency": "30ms"}
+CLICK_NOW = "insert into clicks values ('{}', 'u1', 's', date_trunc('second', now()::timestamp))"
 
 
 @pytest.fixture
@@ -40,8 +41,8 @@ def road(building: Callable[..., Road]) -> Road:
 
 def add_users(road: Road, first: int, end: int) -> None:
     road.write(
-        f"insert into users (user_id, country, note) select 'u' || i, 'de', repeat(md5(i::text), 20) "
-        f"from range({first}, {end}) as t(i)"
+        f"insert into users (user_id, country, note) select 'u' || i, 'de', "
+        f"repeat(md5(i::text), 20) from range({first}, {end}) as t(i)"
     )
 
 
@@ -56,7 +57,10 @@ def mounted(folder: Path, *options: str) -> Iterator[None]:
     """A tmpfs at `folder`; skips where that is not allowed."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(command, check=False, capture_output=True).returncode
+    ):
         pytest.skip("no permission to mount a tmpfs")
     try:
         yield
@@ -219,14 +223,10 @@ def test_a_clock_set_back_neither_loses_nor_deletes_anything(
     ]:
         monkeypatch.setattr(module, name, before)
     add_users(road, 20, 30)
-    road.write(
-        "insert into clicks values ('late', 'u1', 's', date_trunc('second', now()::timestamp))"
-    )
+    road.write(CLICK_NOW.format("late"))
     assert_clean(road.sync())
     monkeypatch.undo()
-    road.write(
-        "insert into clicks values ('later', 'u1', 's', date_trunc('second', now()::timestamp))"
-    )
+    road.write(CLICK_NOW.format("later"))
     assert_clean(road.sync())
     road.assert_in_step()
     assert far.counts()["soft_deleted"] == 0
