@@ -28,6 +28,7 @@ from connector.prepare import suppressed
 from connector.project import Project
 from connector.report import Http, MappingReport, RejectSample, RunReport, Status
 from connector.rightofway import sending_lease
+from connector.snapshot.answers import forget_answers
 from connector.snapshot.exchange import backfill_paths
 from connector.snapshot.purge import forget_erased, rewrite
 from connector.snapshot.store import StatePaths, open_store
@@ -176,14 +177,13 @@ def finish_pending(
     waiting = Ledger(control).by_hand()
     operation = report.changes["hard_delete"]
     operation.planned = operation.pending = len(waiting)
-    mappings = [m for m in project.mappings if m.kind is not Kind.RECOMMENDATIONS]
     with ExitStack() as leases:
-        for mapping in mappings:
+        for mapping in project.mappings:
             leases.enter_context(lease(control, mapping.name))
             leases.enter_context(lease(control, sending_lease(mapping.name)))
         if waiting:
             _send(target, control, run_id, waiting, report, stop)
-        for mapping in mappings:
+        for mapping in project.mappings:
             purge_mapping(project, target, control, mapping)
 
 
@@ -201,7 +201,9 @@ def _purge(paths: StatePaths, control: ControlStore, mapping: Mapping) -> None:
     if not paths.file.exists():
         return
     with open_store(paths) as store:
-        due = forget_erased(store, suppressed(control), events=mapping.kind is Kind.EVENTS)
+        if mapping.kind is Kind.RECOMMENDATIONS:
+            forget_answers(store, suppressed(control))
+        due = forget_erased(store, suppressed(control), events=mapping.kind is not Kind.USERS)
     if due:
         rewrite(paths)
 

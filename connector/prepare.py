@@ -195,8 +195,8 @@ def compare(
         stage.scan(chain.scan(), parameters, cut)
     stage.restamp(duckdb.__version__, chain.payloads("true"), parameters)
     rules = Rules(
-        events=mapping.kind is Kind.EVENTS,
-        missing="keep" if mapping.kind is Kind.EVENTS else str(mapping.deletes.missing),
+        events=mapping.kind is not Kind.USERS,
+        missing=str(mapping.deletes.missing) if mapping.kind is Kind.USERS else "keep",
         version=bound.compiled.version,
         complete=window is None,
         refresh=refresh,

@@ -154,6 +154,24 @@ class ChunkReport:
 
 
 @dataclass(slots=True)
+class Recommendations:
+    """How the requests of a recommendations mapping fared.
+
+    `answered` counts those of this run, `written` the rows put where the mapping wants them:
+    answers that an earlier run had to leave included. `round` names what one pass over the source
+    began; a run that was cut short is gone on with under the same name.
+    """
+
+    round: str = ""
+    planned: int = 0
+    answered: int = 0
+    rejected: int = 0
+    pending: int = 0
+    written: int = 0
+    write_to: str = ""
+
+
+@dataclass(slots=True)
 class MappingReport:
     """How one mapping fared in one run."""
 
@@ -181,11 +199,13 @@ class MappingReport:
     freshness: Freshness | None = None
     chunks: list[ChunkReport] | None = None
     """The windows of a backfill."""
+    recommendations: Recommendations | None = None
 
     @property
     def pending(self) -> int:
-        """Changes that were planned and are neither acknowledged nor rejected."""
-        return sum(operation.pending for operation in self.changes.values())
+        """Changes or requests that were planned and are neither acknowledged nor rejected."""
+        requests = self.recommendations.pending if self.recommendations else 0
+        return requests + sum(operation.pending for operation in self.changes.values())
 
     @property
     def planned(self) -> int:
@@ -196,6 +216,7 @@ class MappingReport:
     def rejected(self) -> int:
         """Rows refused, before sending or by the API."""
         by_api = sum(operation.rejected for operation in self.changes.values())
+        by_api += self.recommendations.rejected if self.recommendations else 0
         return self.rows.rejected + by_api
 
     @property
@@ -230,6 +251,8 @@ class MappingReport:
         if self.chunks is not None:
             document["chunks"] = [chunk.to_json() for chunk in self.chunks]
             document["forecast"] = asdict(self.forecast) if self.forecast else None
+        if self.recommendations:
+            document["recommendations"] = asdict(self.recommendations)
         if self.freshness:
             document["freshness"] = self.freshness.to_json()
         return document

@@ -149,7 +149,7 @@ def sync(
     report = RunReport("sync", run.run_id, target.name)
     refusal: ConnectorError | None = None
     try:
-        _erase_waiting(run, report)
+        erase_waiting(run, report)
         for mapping in chosen:
             if refusal is not None:
                 entry = _not_started(mapping, refusal)
@@ -158,13 +158,13 @@ def sync(
             report.mappings.append(entry)
             run.observer.finished(entry)
         if refusal is None:
-            _erase_waiting(run, report)
+            erase_waiting(run, report)
     finally:
         control.close()
     return report
 
 
-def _erase_waiting(run: Run, report: RunReport) -> None:
+def erase_waiting(run: Run, report: RunReport) -> None:
     """Send erasures that were asked for by hand and could not be sent then."""
     if run.stop.requested or not Ledger(run.control).by_hand():
         return
@@ -183,7 +183,10 @@ def synced(mappings: Sequence[Mapping]) -> list[Mapping]:
     """
     chosen = [mapping for mapping in mappings if mapping.kind is not Kind.RECOMMENDATIONS]
     if not chosen:
-        raise UsageError("only users and events mappings are synced, and none is selected")
+        raise UsageError(
+            "only users and events mappings are synced, and none is selected",
+            hint="`connector recommend NAME` runs a recommendations mapping",
+        )
     return chosen
 
 

@@ -26,6 +26,7 @@ from connector.cli.init import init
 from connector.cli.log import error_json
 from connector.cli.options import Group
 from connector.cli.plan import plan
+from connector.cli.recommend import recommend
 from connector.cli.rejects import rejects
 from connector.cli.sandbox import sandbox
 from connector.cli.settings import Settings
@@ -57,8 +58,8 @@ def cli() -> None:
 
 
 for _command in (
-    init, validate, plan, sync, backfill, erase, status, rejects, coverage, doctor, compile_,
-    schema, sandbox, demo,
+    init, validate, plan, sync, backfill, recommend, erase, status, rejects, coverage, doctor,
+    compile_, schema, sandbox, demo,
 ):  # fmt: skip
     cli.add_command(_command)
 
@@ -120,7 +121,7 @@ def _known(error: Exception, settings: Settings) -> ConnectorError:
 
 def _failure_document(settings: Settings, error: ConnectorError) -> dict[str, object]:
     document: dict[str, object] = {"schema_version": 1, "command": settings.command}
-    if settings.command in ("sync", "plan", "backfill", "rejects retry"):
+    if settings.command in ("sync", "plan", "backfill", "recommend", "rejects retry"):
         document |= {"run_id": None, "target": settings.target, "mappings": []}
     return document | {"exit_code": error.exit_code, "error": error_json(error)}
 

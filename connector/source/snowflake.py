@@ -111,7 +111,7 @@ class SnowflakeSource:
             schema = pa.schema([pa.field(name, described[name][1]) for name in names])
             condition, values = self._within(relation, described)
             columns = [f"{described[name][0]} AS {identifier(name)}" for name in names]
-            sql = select(relation, _rows(relation), columns, condition)
+            sql = select(relation, table_or_query(relation), columns, condition)
             tag = str(self._tag or ":".join(filter(None, (_APPLICATION, relation.label))))
             cursor.execute(sql, values or None, _statement_params={_TAG: tag})
             with stream(schema, self._batches(cursor, relation, schema)) as reader:
@@ -162,7 +162,7 @@ class SnowflakeSource:
         self, cursor: SnowflakeCursor, relation: Relation
     ) -> dict[str, tuple[str, pa.DataType]]:
         """By column: the expression to ask for, and the type it arrives in."""
-        found = cursor.describe(select(relation, _rows(relation)))
+        found = cursor.describe(select(relation, table_or_query(relation)))
         return {column.name: _readable(column) for column in found}
 
     def _within(
@@ -276,7 +276,7 @@ def _address(url: str | None) -> dict[str, Any]:
     return {"host": parts.hostname, "port": port, "protocol": parts.scheme}
 
 
-def _rows(relation: Relation) -> str:
+def table_or_query(relation: Relation) -> str:
     """The table as Snowflake reads its name: what is not in quotes is in upper case."""
     if relation.table is None:
         return subquery(relation.query or "")
