@@ -20,7 +20,14 @@ from connector.plan import forecast
 from connector.prepare import Compared, bind, compare, suppressed, utc_now
 from connector.report import MAX_SAMPLES, MappingReport, RejectSample
 from connector.rightofway import LOOK, RightOfWay, overlap_lease, sending_lease
-from connector.snapshot.exchange import backfill_paths, check_in, check_out, claim, overlaps
+from connector.snapshot.exchange import (
+    backfill_paths,
+    catch_up,
+    check_in,
+    check_out,
+    claim,
+    overlaps,
+)
 from connector.snapshot.purge import forget_erased
 from connector.snapshot.rejects import sample_rejects
 from connector.snapshot.store import StatePaths, Store, open_store
@@ -97,19 +104,19 @@ class Walker:
         stop = Stop()
         # Leases outlast the open state file: whoever waits for one may open it then.
         with ExitStack() as leases:
-            overlapping = self._check_out(span, leases)
-            with open_store(self.paths) as mine:
-                self.way.settled()
+            overlapping = self._check_out(span)
+            with (
+                open_store(self.paths) as mine,
+                self.run.stop.interrupting(stop.request),
+                self.way.watching(stop),
+            ):
                 forget_erased(mine, suppressed(self.run.control), events=True)
-                with (
-                    self.run.stop.interrupting(stop.request),
-                    self.way.watching(stop, overlapping=overlapping),
-                ):
-                    compared = self._compare(mine, span, stop)
-                    if compared is None:
-                        return Outcome.ASIDE
-                    count(report, compared)
-                    self._send(compared, report, stop, leases)
+                compared = self._compare(mine, span, stop)
+                if compared is None:
+                    return Outcome.ASIDE
+                count(report, compared)
+                self._enter(leases, overlapping=overlapping)
+                self._send(compared, report, stop)
                 compared.stage.record_rejects(compared.rules, _violations(compared))
                 report.rejects = [RejectSample(*row) for row in sample_rejects(mine, MAX_SAMPLES)]
         if report.pending:
@@ -152,25 +159,21 @@ class Walker:
             if compared is None:
                 raise Stopped
             count(report, compared)
-            violations = [(v.code, v.field, v.message) for v in compared.chain.violations]
-            report.rejects = [
-                RejectSample(*row)
-                for row in compared.stage.sample_rejected(violations, MAX_SAMPLES)
-            ]
+            refused = compared.stage.sample_rejected(_violations(compared), MAX_SAMPLES)
+            report.rejects = [RejectSample(*row) for row in refused]
             report.forecast = forecast(report, compared, self.run.target)
         report.seconds = time.monotonic() - began
         return report
 
-    def _check_out(self, span: Span, leases: ExitStack) -> bool:
+    def _check_out(self, span: Span) -> bool:
         """Learn what was sent of the window; returns whether a sync may send some of it too."""
         with self._main() as main, open_store(self.paths) as mine:
+            catch_up(mine, main)
             claim(mine, json.dumps([self.version, *_ends(span), self.resend]))
             if not self.resend:
                 check_out(main, mine, *_ends(span))
             overlapping = overlaps(main, milliseconds(span.end))
-            if overlapping:
-                name = overlap_lease(self.mapping.name)
-                leases.enter_context(lease(self.run.control, name, briefly=True))
+            self.way.settled(overlapping=overlapping)
         return overlapping
 
     @contextmanager
@@ -207,13 +210,16 @@ class Walker:
             raise Stopped
         return None if stop.requested else compared
 
-    def _send(
-        self, compared: Compared, report: MappingReport, stop: Stop, leases: ExitStack
-    ) -> None:
+    def _enter(self, leases: ExitStack, *, overlapping: bool) -> None:
+        """Take the leases for sending: from now on others wait until we have stepped aside."""
+        name, control = self.mapping.name, self.run.control
+        leases.enter_context(lease(control, sending_lease(name), briefly=True))
+        if overlapping:
+            leases.enter_context(lease(control, overlap_lease(name), briefly=True))
+
+    def _send(self, compared: Compared, report: MappingReport, stop: Stop) -> None:
         self.meter.known = report.rows.source - report.planned
-        name = sending_lease(self.mapping.name)
-        leases.enter_context(lease(self.run.control, name, briefly=True))
-        # Whoever was erased before this lease was taken did not wait for it.
+        # Whoever came before the leases were taken did not wait for them.
         self.way.look(stop)
         run = replace(self.run, stop=stop, held=self.way.held, observer=self.meter)
         send(run, self.mapping, compared, report)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from connector.control.erasures import Ledger
 from connector.control.lease import holders, lease
+from connector.control.runs import latest_run
 from connector.control.store import ControlStore
 from connector.errors import Locked, StateError
 from connector.snapshot.exchange import backfill_paths, catch_up
@@ -64,7 +65,7 @@ class RightOfWay:
         self._mapping = mapping
         self._held = False
         self._overlapping = False
-        self._mark = self._erasures()
+        self._mark = self._seen()
         self.step_aside = False
 
     def held(self) -> bool:
@@ -79,9 +80,9 @@ class RightOfWay:
         return not stop.requested
 
     @contextlib.contextmanager
-    def watching(self, stop: Stop, *, overlapping: bool) -> Iterator[None]:
+    def watching(self, stop: Stop) -> Iterator[None]:
         """Keep looking while the body runs; `stop` is what is asked for where that is needed."""
-        self.step_aside, self._overlapping = False, overlapping
+        self.step_aside = False
         self.look(stop)
         ended = threading.Event()
         watcher = threading.Thread(
@@ -95,9 +96,13 @@ class RightOfWay:
             watcher.join()
             self._held = False
 
-    def settled(self) -> None:
-        """What is about to be compared knows of every erasure so far."""
-        self._mark = self._erasures()
+    def settled(self, *, overlapping: bool) -> None:
+        """What is about to be compared knows of every erasure and sync so far.
+
+        `overlapping` is whether a sync of the mapping may send some of it too.
+        """
+        self._overlapping = overlapping
+        self._mark = self._seen()
 
     def _watch(self, ended: threading.Event, stop: Stop) -> None:
         while not ended.wait(LOOK):
@@ -108,14 +113,15 @@ class RightOfWay:
     def look(self, stop: Stop) -> None:
         """Look now, as it is done again and again while `watching`."""
         others = self._others()
-        erased = self._erasures() != self._mark
         self._held = bool(others)
-        if erased or (self._overlapping and self._mapping in others):
+        if self._seen() != self._mark or (self._overlapping and self._mapping in others):
             self._held = self.step_aside = True
             stop.request()
 
     def _others(self) -> set[str]:
         return {name for name in holders(self._control) if not name.startswith(".backfill/")}
 
-    def _erasures(self) -> tuple[int, int]:
-        return self._control.suppressed_count(), len(Ledger(self._control).by_hand())
+    def _seen(self) -> tuple[int, int, int]:
+        """Changes when somebody was erased, or what is being sent may have been sent by a sync."""
+        run = latest_run(self._control, self._mapping) if self._overlapping else 0
+        return self._control.suppressed_count(), len(Ledger(self._control).by_hand()), run

@@ -11,8 +11,8 @@ from typing import Protocol
 import duckdb
 
 from connector.control.erasures import Ledger
-from connector.control.idle import forget_idle_before
 from connector.control.lease import lease
+from connector.control.runs import forget_idle_before
 from connector.control.store import ControlStore
 from connector.deliver import deliver, request_erasures
 from connector.destination.target import Target

@@ -90,7 +90,7 @@ def test_without_a_command_it_shows_help_and_exits_2(capsys: Captured) -> None:
     ("arguments", "message"),
     [
         (["nope"], "error: no such command 'nope'"),
-        (["sync", "--wat"], "error: no such option '--wat'"),
+        (["sync", "--nope"], "error: no such option '--nope'"),
         (["sync", "--limit", "x"], "error: invalid value for '--limit'"),
         (["compile"], "error: missing argument 'NAME'"),
         (["rejects", "export", "--format", "xls"], "error: invalid value for '--format'"),
@@ -138,10 +138,10 @@ def test_with_json_an_error_is_a_document_too(capsys: Captured, command: str) ->
 
 
 def test_wrong_usage_with_json_is_a_document_too(capsys: Captured) -> None:
-    assert run(["sync", "--json", "--wat"]) == 2
+    assert run(["sync", "--json", "--nope"]) == 2
     document = json.loads(capsys.readouterr().out)
     assert document["exit_code"] == 2
-    assert document["error"]["message"] == "no such option '--wat'"
+    assert document["error"]["message"] == "no such option '--nope'"
 
 
 def test_as_json_every_line_of_the_log_is_an_object(tmp_path: Path, capsys: Captured) -> None:

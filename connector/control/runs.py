@@ -1,11 +1,18 @@
-"""Runs that found nothing to do: one of them in a row is enough to remember."""
+"""What the runs of one mapping say, and which of them are worth remembering."""
 
 from __future__ import annotations
 
-from sqlalchemy import and_, delete, select
+from sqlalchemy import and_, delete, func, select
 
 from connector.control.store import ControlStore
 from connector.control.tables import runs
+
+
+def latest_run(store: ControlStore, mapping: str) -> int:
+    """The number of the last run of a mapping that began; 0 when there was none."""
+    mine = and_(runs.c.target == store.target, runs.c.mapping == mapping)
+    with store.begin() as connection:
+        return connection.scalar(select(func.max(runs.c.id)).where(mine)) or 0
 
 
 def forget_idle_before(store: ControlStore, mapping: str, number: int) -> None:
