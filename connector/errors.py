@@ -6,6 +6,7 @@
     ├── SourceError          mend the warehouse, or access to it         exit 1
     ├── StateError           mend the state folder                       exit 1
     ├── DestinationError     mend the target: key, address, permission   exit 1
+    ├── RequestRefused       mend what was sent (of the client alone)    exit 1
     ├── GuardTripped         look, then let it through or mend the data  exit 5
     └── Locked               wait for the other process                  exit 6
 
@@ -49,6 +50,21 @@ class StateError(ConnectorError):
 
 class DestinationError(ConnectorError):
     """The target refuses us whatever the row: a wrong key, address or permission."""
+
+
+class RequestRefused(ConnectorError):  # noqa: N818 - named for what happened
+    """The API refused a request for what is in it: `status` and its own `code`, if it gave one.
+
+    `field` is the one it complained of, where it said so.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, code: str | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.field = field
 
 
 class GuardTripped(ConnectorError):  # noqa: N818 - named for what happened, as in the contract
