@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import unquote
 
 from connector.control.erasures import MODELS_WITHIN, PROFILE_WITHIN, Erasure, Ledger
 from connector.control.lease import lease
@@ -29,7 +30,6 @@ from connector.project import Project
 from connector.report import Http, MappingReport, RejectSample, RunReport, Status
 from connector.rightofway import sending_lease
 from connector.snapshot.answers import forget_answers
-from connector.snapshot.exchange import backfill_paths
 from connector.snapshot.purge import forget_erased, rewrite
 from connector.snapshot.store import StatePaths, open_store
 from connector.stop import Stop
@@ -183,27 +183,42 @@ def finish_pending(
             leases.enter_context(lease(control, sending_lease(mapping.name)))
         if waiting:
             _send(target, control, run_id, waiting, report, stop)
-        for mapping in project.mappings:
-            purge_mapping(project, target, control, mapping)
+        purge_others(project, target, control, held={mapping.name for mapping in project.mappings})
 
 
-def purge_mapping(
-    project: Project, target: Target, control: ControlStore, mapping: Mapping
+def purge_others(
+    project: Project,
+    target: Target,
+    control: ControlStore,
+    *,
+    done: Collection[str] = (),
+    held: Collection[str] = (),
 ) -> None:
-    """Drop whoever was erased from the state of one mapping, for good."""
-    paths = StatePaths(project.state_path / target.name, mapping.name)
-    _purge(paths, control, mapping)
-    with suppress(Locked):  # a backfill that is under way forgets by itself
-        _purge(backfill_paths(paths), control, mapping)
+    """Drop whoever was erased from every state file of a target, for good, but for the mappings
+    that are `done`; those in use are left to whoever uses them, who does the same at the end.
+
+    Files of mappings that are no longer in the project are purged too. `held` are the mappings of
+    which the caller has the lease.
+
+    Raises:
+        StateError: a file cannot be read or written.
+    """
+    folder = project.state_path / target.name
+    known = {mapping.name: mapping for mapping in project.mappings}
+    for file in sorted(folder.glob("*.duckdb")) + sorted(folder.glob("backfill/*.duckdb")):
+        name = unquote(file.stem)
+        if name not in done or file.parent != folder:
+            with suppress(Locked), nullcontext() if name in held else lease(control, name):
+                _purge(StatePaths(file.parent, name), control, known.get(name))
 
 
-def _purge(paths: StatePaths, control: ControlStore, mapping: Mapping) -> None:
-    if not paths.file.exists():
-        return
+def _purge(paths: StatePaths, control: ControlStore, mapping: Mapping | None) -> None:
+    """Purge one file; of which kind it is nobody knows any more when its mapping has gone."""
+    events = None if mapping is None else mapping.kind is not Kind.USERS
     with open_store(paths) as store:
-        if mapping.kind is Kind.RECOMMENDATIONS:
+        if mapping is None or mapping.kind is Kind.RECOMMENDATIONS:
             forget_answers(store, suppressed(control))
-        due = forget_erased(store, suppressed(control), events=mapping.kind is not Kind.USERS)
+        due = forget_erased(store, suppressed(control), events=events)
     if due:
         rewrite(paths)
 

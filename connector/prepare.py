@@ -202,7 +202,7 @@ def compare(
         refresh=refresh,
         window_start=cut.start if cut else None,
     )
-    decided = stage.decide(rules, suppressed(control), read_feed(project, mapping))
+    decided = stage.decide(rules, suppressed(control, mapping), read_feed(project, mapping))
     return Compared(stage, rules, decided, chain, parameters)
 
 
@@ -226,13 +226,16 @@ def _load(bound: Bound, stage: Stage, window: Window | None) -> None:
         ) from error
 
 
-def suppressed(control: ControlStore) -> Suppressions:
-    """Who may not be sent: those erased, and those who wait to be."""
+def suppressed(control: ControlStore, mapping: Mapping | None = None) -> Suppressions:
+    """Who may not be sent: those erased, and those who wait to be; with whom a users mapping asked
+    to erase before."""
     from connector.control.erasures import Ledger  # SQLAlchemy: nothing that `validate` waits for
 
     hasher = control.hasher()
-    waiting = list(Ledger(control).by_hand())
-    return Suppressions(hasher.inner, hasher.outer, control.suppressed(), waiting)
+    ledger = Ledger(control)
+    waiting = list(ledger.by_hand())
+    asked = ledger.asked(mapping.name) if mapping and mapping.kind is Kind.USERS else []
+    return Suppressions(hasher.inner, hasher.outer, control.suppressed(), waiting, asked)
 
 
 def read_feed(project: Project, mapping: Mapping) -> list[str]:

@@ -18,13 +18,14 @@ from connector.deliver import deliver, request_erasures
 from connector.destination.target import Target
 from connector.destination.work import Delivery, Progress
 from connector.erasure import NAME as ERASE
-from connector.erasure import finish_recorded
+from connector.erasure import finish_recorded, purge_others
 from connector.errors import (
     ConfigError,
     ConnectorError,
     DestinationError,
     GuardTripped,
     Locked,
+    StateError,
     UsageError,
 )
 from connector.incremental import freshness, remember_read, start_over
@@ -159,9 +160,21 @@ def sync(
             run.observer.finished(entry)
         if refusal is None:
             erase_waiting(run, report)
+        _purge_others(run, report, {mapping.name for mapping in chosen})
     finally:
         control.close()
     return report
+
+
+def _purge_others(run: Run, report: RunReport, done: set[str]) -> None:
+    """Whoever was erased is in no state file, though its mapping was not synced now."""
+    erasing = [each for each in report.mappings if each.changes["hard_delete"].acknowledged]
+    if not erasing:
+        return
+    try:
+        purge_others(run.project, run.target, run.control, done=done)
+    except StateError as error:
+        fail(erasing[0], error)
 
 
 def erase_waiting(run: Run, report: RunReport) -> None:

@@ -119,13 +119,16 @@ class Ledger:
                 )
         self._scrub()
 
+    def asked(self, mapping: str) -> list[str]:
+        """The hashes of those whom a mapping asked to erase and who are not confirmed yet."""
+        mine = and_(self._open, erasures.c.mapping == mapping)
+        with self._store.begin() as connection:
+            return list(connection.scalars(select(erasures.c.uid_hash).where(mine)))
+
     def withdraw(self, mapping: str, still: Iterable[str], run_id: str) -> None:
         """Close what a mapping asked for and asks for no longer: the flag was taken back."""
         keep = set(still)
-        asked = and_(self._open, erasures.c.mapping == mapping)
-        with self._store.begin() as connection:
-            waiting = connection.scalars(select(erasures.c.uid_hash).where(asked)).all()
-        gone = [uid_hash for uid_hash in waiting if uid_hash not in keep]
+        gone = [uid_hash for uid_hash in self.asked(mapping) if uid_hash not in keep]
         self._update(gone, withdrawn_at=now(), run_id=run_id)
 
     def _update(self, hashes: Iterable[str], **values: object) -> None:

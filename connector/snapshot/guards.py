@@ -74,11 +74,13 @@ def find(
         if tripped is not None:
             return tripped
     fraction = limits.max_delete_fraction
-    if fraction is not None and decided.known >= FROM_ROWS and deletes > fraction * decided.known:
-        share = deletes / decided.known
+    # Nor does the erasure of somebody who was never sent.
+    taken = decided.deletes_of_known + decided.erasures_of_known
+    if fraction is not None and decided.known >= FROM_ROWS and taken > fraction * decided.known:
+        share = taken / decided.known
         return Tripped(
             "max_delete_fraction",
-            f"{deletes:,} of {decided.known:,} synced rows ({share:.1%}) would be deleted, "
+            f"{taken:,} of {decided.known:,} synced rows ({share:.1%}) would be deleted, "
             f"more than max_delete_fraction {fraction:.1%}",
             deletes,
         )

@@ -16,16 +16,20 @@ from connector.snapshot.store import StatePaths, Store, state_errors
 from connector.sql import literal
 
 
-def forget_erased(store: Store, suppressions: Suppressions, *, events: bool) -> bool:
+def forget_erased(store: Store, suppressions: Suppressions, *, events: bool | None) -> bool:
     """Drop whoever was erased since the last time; true while the file is due to be rewritten.
 
+    `events` says of which kind the rows are; None, where nobody knows any more, is both.
     It is due even where no row had to be dropped: older rows of the user may have been.
     """
     mark = hashlib.sha256("".join(sorted(suppressions.confirmed)).encode()).hexdigest()
-    if suppressions.confirmed and store.meta("purged") != mark:
-        list_suppressions(store, suppressions)
-        store.remember(rewrite="due")
-        store.execute("forget", events=events, inner=suppressions.inner, outer=suppressions.outer)
+    if store.meta("purged") != mark:
+        if suppressions.confirmed:
+            list_suppressions(store, suppressions)
+            store.remember(rewrite="due")
+            key = {"inner": suppressions.inner, "outer": suppressions.outer}
+            for kind in (False, True) if events is None else (events,):
+                store.execute("forget", events=kind, **key)
         store.remember(purged=mark)
     return store.meta("rewrite") is not None
 

@@ -58,13 +58,15 @@ class Cut:
 class Suppressions:
     """HMAC-SHA256 of uids that may not be sent, and the padded key they were made with.
 
-    `confirmed` are erased; `pending` are to be, and still get their delete.
+    `confirmed` are erased; `pending` are to be, and still get their delete. `asked` are those whose
+    erasure the mapping asked for and that is not confirmed.
     """
 
     inner: bytes
     outer: bytes
     confirmed: Sequence[str]
     pending: Sequence[str] = ()
+    asked: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,15 @@ class Decided:
     """How many rows fare how.
 
     `touched` are the rows of the source that do not stay as they are; `known` is how many keys the
-    API holds as live, `deletes_of_known` how many soft deletes are of those. `by_reason` counts
-    (decision, reason) pairs.
+    API holds as live, `deletes_of_known` and `erasures_of_known` how many soft and hard deletes are
+    of keys that were sent before. `by_reason` counts (decision, reason) pairs.
     """
 
     source: int
     touched: int
     known: int
     deletes_of_known: int
+    erasures_of_known: int
     by_reason: dict[tuple[str, str], int]
 
     def count(self, decision: str, reason: str | None = None) -> int:
@@ -162,6 +165,9 @@ class Stage:
             complete=rules.complete,
             refresh=rules.refresh,
         )
+        if suppressions.asked:
+            take(self.store, "asked", {"uid_hash": pa.array(suppressions.asked, pa.string())})
+            self.store.execute("asked", inner=suppressions.inner, outer=suppressions.outer)
         if suppressions.confirmed or suppressions.pending:
             list_suppressions(self.store, suppressions)
             self.store.execute(
@@ -175,12 +181,12 @@ class Stage:
         )
         source = self.store.fetch("SELECT count(*) FROM scanned")[0][0]
         known = self.store.fetch("SELECT count(*) FROM state.snapshot WHERE NOT deleted")[0][0]
-        deletes, touched = self.store.fetch(
-            "SELECT count(*) FILTER (decision = 'soft_delete' AND is_known), count(row) "
-            "FROM decisions"
+        deletes, erasures, touched = self.store.fetch(
+            "SELECT count(*) FILTER (decision = 'soft_delete' AND is_known), "
+            "count(*) FILTER (decision = 'hard_delete' AND is_known), count(row) FROM decisions"
         )[0]
         counts = {(decision, why): count for decision, why, count in rows}
-        return Decided(source, touched, known, deletes, counts)
+        return Decided(source, touched, known, deletes, erasures, counts)
 
     def restamp(self, engine: str, payloads: str, parameters: dict[str, Any]) -> None:
         """After an upgrade of DuckDB: trust the stable hashes, and renew the quick fingerprints.

@@ -4,7 +4,7 @@
 UPDATE decisions
 SET decision = 'suppressed'
 FROM suppressions AS listed
-WHERE decision IN ('upsert', 'soft_delete', 'hard_delete', 'event')
+WHERE decision IN ('upsert', 'soft_delete', 'hard_delete', 'event', 'rejected')
   AND (listed.confirmed OR decision <> 'hard_delete')
   AND listed.uid_hash = sha256(
     $outer::BLOB
