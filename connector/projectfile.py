@@ -100,7 +100,10 @@ class FilesSource(Strict):
     """CSV, JSON and Parquet files below one folder, as tables."""
 
     type: Literal["files"] = Field(description="CSV, JSON and Parquet files below a folder.")
-    path: Text = Field(description="The folder, relative to the one that holds the project's.")
+    path: Text = Field(
+        description="The folder, relative to the one that holds the project's; or a URL such as "
+        "s3://bucket/folder, where fsspec and its package for it are installed."
+    )
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
         default="utf-8", description="The encoding of CSV files."
     )
@@ -110,7 +113,7 @@ class FilesSource(Strict):
     def settings(self, name: str, place: Place, root: Path) -> SourceSettings:
         """What the source package works with."""
         csv = CsvOptions(**self.csv.model_dump())
-        path = _inside(root, self.path)
+        path = self.path if "://" in self.path else _inside(root, self.path)
         return FilesSettings(name, place, path, self.encoding, csv, self.timezone)
 
 

@@ -12,40 +12,37 @@ import pyarrow as pa
 
 from connector.errors import SourceError
 from connector.source.base import ROWS_PER_BATCH, Relation
-from connector.source.duckdb import LOSSLESS, duckdb_errors, first_line, narrow, rows_of
+from connector.source.duckdb import LOSSLESS, confine, duckdb_errors, narrow, rows_of
+from connector.source.folder import open_folder
 from connector.source.settings import CsvOptions, FilesSettings
+from connector.source.transcode import COMPRESSED, Transcoder, native
 from connector.sql import identifier, literal
 
 _CSV = {".csv", ".tsv", ".txt"}
 _JSON = {".json", ".ndjson", ".jsonl"}
 _PARQUET = {".parquet", ".pq"}
-_COMPRESSED = {".gz", ".zst"}
-_ENCODINGS = {"latin1": "latin-1", "iso-8859-1": "latin-1", "iso8859-1": "latin-1", "utf8": "utf-8"}
-"""Other names of the encodings that DuckDB reads."""
 
 
 class FilesSource:
     """Reads files by name or glob below one folder; `query` may name them as DuckDB does.
 
-    A table is a path relative to the folder: `users.csv`, `events/*.parquet`. Nothing outside the
-    folder can be read.
+    A table is a path relative to the folder: `users.csv`, `events/*.parquet`; folders named
+    `year=2026` are columns. Nothing outside the folder can be read.
     """
 
     def __init__(self, settings: FilesSettings) -> None:
         self.name = settings.name
         self.timezone = settings.timezone
         self._settings = settings
-        self._folder = settings.path.resolve()
-        if not self._folder.is_dir():
-            raise SourceError(
-                f"source {self.name!r}: no folder at {settings.path}",
-                hint="check `path`; it is relative to the folder that holds `mappings/`",
-            )
         self._connection = duckdb.connect(config=LOSSLESS)
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute("SET allowed_directories = [?]", [f"{self._folder}/"])
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET lock_configuration = true")
+        self._folder = open_folder(self.name, settings.path, self._connection)
+        allowed = [self._folder.location]
+        self._transcoder = None
+        if native(settings.encoding) is None:
+            self._transcoder = Transcoder(self.name, self._folder, settings.encoding)
+            allowed.append(self._transcoder.location)
+        self._connection.execute("SET allowed_directories = ?", [allowed])
+        confine(self._connection)
 
     def schema(self, relation: Relation) -> pa.Schema:
         """The columns `read` would yield, found by looking at the head of the files."""
@@ -69,6 +66,8 @@ class FilesSource:
     def close(self) -> None:
         """Close the connection that reads."""
         self._connection.close()
+        if self._transcoder is not None:
+            self._transcoder.close()
 
     def _select(
         self, connection: duckdb.DuckDBPyConnection, relation: Relation
@@ -77,21 +76,30 @@ class FilesSource:
             query = (relation.query or "").strip().rstrip(";")
             for table in _files_named(connection, query):
                 connection.execute(
-                    f"CREATE OR REPLACE TEMP VIEW {identifier(table)} AS {self._file(table)}"
+                    f"CREATE OR REPLACE TEMP VIEW {identifier(table)} "
+                    f"AS {self._file(connection, table)}"
                 )
             rows = rows_of(connection, query)
         else:
-            rows = connection.sql(self._file(relation.table))
+            rows = connection.sql(self._file(connection, relation.table))
         return narrow(connection, rows, relation, self.timezone)
 
-    def _file(self, table: str) -> str:
-        path = literal(str(self._folder / table))
+    def _file(self, connection: duckdb.DuckDBPyConnection, table: str) -> str:
+        path = literal(f"{self._folder.location}{table}")
         kind = _kind(table)
         if kind in _PARQUET:
             return f"FROM read_parquet({path}, union_by_name = true)"
         if kind in _JSON:
-            return f"FROM read_json({path})"
+            # All of it decides: a new field in the last line must not fail the read.
+            options = "union_by_name = true, sample_size = -1"
+            found = f"FROM read_json({path}, {options})"
+            if connection.sql(found).columns != ["json"]:
+                return found
+            # Many fields alike were taken for one map.
+            return f"FROM read_json({path}, {options}, map_inference_threshold = -1)"
         if kind in _CSV:
+            if self._transcoder is not None:
+                path = literal(self._transcoder.pattern(table))
             options = ", ".join(
                 f"{name} = {literal(value)}" for name, value in _csv_options(self._settings).items()
             )
@@ -107,23 +115,28 @@ class FilesSource:
             with duckdb_errors(self.name, relation):
                 yield
         except SourceError as error:
-            if isinstance(error.__cause__, duckdb.IOException) and relation.table:
+            cause = error.__cause__
+            if isinstance(cause, duckdb.IOException) and "No files found" in str(cause):
                 raise SourceError(
-                    f"source {self.name!r}: no file {relation.table!r} in {self._settings.path}: "
-                    f"{first_line(error.__cause__)}",
-                    hint=self._closest(relation.table),
-                ) from error.__cause__
+                    f"source {self.name!r}: no file {str(relation)!r} in {self._settings.path}",
+                    hint=self._closest(relation.table or ""),
+                ) from None
+            if isinstance(cause, duckdb.Error) and "utf-8 encoded" in str(cause):
+                raise SourceError(
+                    f"source {self.name!r}: {relation} is not in {self._settings.encoding}",
+                    hint="name the `encoding:` of the source, as latin-1 or cp1252",
+                ) from None
             raise
 
     def _closest(self, table: str) -> str | None:
-        known = [str(path.relative_to(self._folder)) for path in self._folder.rglob("*.*")]
+        known = self._folder.files("**/*.*")
         close = get_close_matches(table, known, n=1, cutoff=0.5)
         return f"did you mean {close[0]!r}?" if close else None
 
 
 def _kind(table: str) -> str:
     name = table.lower()
-    for ending in _COMPRESSED:
+    for ending in COMPRESSED:
         name = name.removesuffix(ending)
     dot = name.rfind(".")
     return name[dot:] if dot >= 0 else ""
@@ -144,9 +157,10 @@ def _csv_options(settings: FilesSettings) -> dict[str, str | int | bool]:
     }
     # The whole file decides a column's type: a text in the last line must not fail the read.
     return options | {
-        "encoding": _ENCODINGS.get(settings.encoding.lower(), settings.encoding),
+        "encoding": native(settings.encoding) or "utf-8",
         "all_varchar": csv.all_text,
         "sample_size": -1,
+        "union_by_name": True,
     }
 
 

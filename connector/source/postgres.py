@@ -292,9 +292,8 @@ def _is_opaque(type_: pa.DataType) -> bool:
 
 
 def _holds_struct(type_: pa.DataType) -> bool:
-    return pa.types.is_struct(type_) or (
-        pa.types.is_list(type_) and pa.types.is_struct(type_.value_type)
-    )
+    inner = type_.value_type if pa.types.is_list(type_) else type_
+    return isinstance(inner, pa.StructType)
 
 
 def _decimal(field: pa.Field) -> pa.DataType | None:

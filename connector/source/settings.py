@@ -36,11 +36,14 @@ class CsvOptions:
 
 @dataclass(frozen=True, slots=True)
 class FilesSettings:
-    """`{type: files, path: data/}`: CSV, JSON and Parquet files below one folder, as tables."""
+    """`{type: files, path: data/}`: CSV, JSON and Parquet files below one folder, as tables.
+
+    A path that is text is a URL, for fsspec to reach.
+    """
 
     name: str
     place: Place
-    path: Path
+    path: Path | str
     encoding: str = "utf-8"
     csv: CsvOptions = CsvOptions()
     timezone: str = "UTC"
