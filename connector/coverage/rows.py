@@ -38,8 +38,6 @@ def readable(
             config={**LOSSLESS, "temp_directory": spill, "memory_limit": MEMORY_LIMIT}
         )
         try:
-            # DuckDB would draw its own bar on stdout, where the report goes.
-            connection.execute("SET enable_progress_bar = false")
             if isinstance(settings, DuckDBSettings):
                 _attach(connection, settings, bound.relation(), part)
             else:
