@@ -44,7 +44,9 @@ CLOCK_CHANGE = timedelta(hours=2)
 
 def whole(mapping: Mapping) -> Relation:
     """All that a mapping reads, every column of it."""
-    return Relation(table=mapping.table, query=mapping.query, where=mapping.where)
+    return Relation(
+        table=mapping.table, query=mapping.query, where=mapping.where, label=mapping.name
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Bound:
             where=mapping.where,
             columns=self.compiled.columns or None,
             window=window,
+            label=mapping.name,
         )
 
     def parameters(self) -> dict[str, Any]:

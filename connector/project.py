@@ -287,7 +287,17 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"there are {', '.join(known)}" if known else "there are none"
 
 
-_SECRETS = frozenset({"api_key", "proxy", "control_url", "password", "token", "secret"})
+_SECRETS = frozenset(
+    {
+        "api_key",
+        "proxy",
+        "control_url",
+        "password",
+        "token",
+        "secret",
+        "private_key_passphrase",
+    }
+)
 _SECRET_ENTRY = re.compile(
     rf"""(?P<before>\b(?:{"|".join(sorted(_SECRETS))})["']?\s*:\s*)"""
     r"""(?P<value>"[^"]*"?|'(?:[^']|'')*'?|\S.*?(?=,\s|\s*}|\s#|$))"""
