@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
+
 ROWS = 1_000_000
 ROUNDS = 5
 TABLE = """
@@ -50,8 +52,6 @@ def main() -> None:
 
 def run(way: str, url: str) -> dict[str, float]:
     """Read the table once."""
-    import duckdb
-
     connection = duckdb.connect()
     started = time.perf_counter()
     {"bare": _bare, "source": _source}[way](connection, url)
@@ -61,7 +61,7 @@ def run(way: str, url: str) -> dict[str, float]:
     return {"seconds": seconds, "megabytes": peak}
 
 
-def _bare(connection: object, url: str) -> None:
+def _bare(connection: duckdb.DuckDBPyConnection, url: str) -> None:
     from adbc_driver_postgresql import dbapi
 
     with dbapi.connect(url) as database, database.cursor() as cursor:
@@ -69,7 +69,7 @@ def _bare(connection: object, url: str) -> None:
         _fill(connection, cursor.fetch_record_batch())
 
 
-def _source(connection: object, url: str) -> None:
+def _source(connection: duckdb.DuckDBPyConnection, url: str) -> None:
     from pydantic import SecretStr
 
     from connector.errors import Place
@@ -85,7 +85,7 @@ def _source(connection: object, url: str) -> None:
     source.close()
 
 
-def _fill(connection: object, reader: object) -> None:
+def _fill(connection: duckdb.DuckDBPyConnection, reader: object) -> None:
     connection.register("incoming", reader)
     connection.execute("CREATE TABLE rows AS FROM incoming")
 

@@ -93,7 +93,7 @@ class PostgresSource:
 
     def _connect(self, url: URL) -> Connection:
         try:
-            from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
+            from adbc_driver_postgresql import dbapi
         except ImportError:
             raise SourceError(
                 f"source {self.name!r}: the driver for PostgreSQL is not installed",

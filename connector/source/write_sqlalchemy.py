@@ -134,7 +134,7 @@ def _write_postgres(
     layout: Layout,
 ) -> int:
     try:
-        from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
+        from adbc_driver_postgresql import dbapi
     except ImportError:
         raise SourceError(
             f"source {settings.name!r}: the driver for PostgreSQL is not installed",
