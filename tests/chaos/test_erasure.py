@@ -153,7 +153,7 @@ def never_again(road: Road, wire: Wiretap, erased: range, living: int) -> None:
 
 @pytest.mark.parametrize(
     ("users", "each"),
-    [(600, 25), pytest.param(50_000, 200, marks=[pytest.mark.chaos, pytest.mark.timeout(1800)])],
+    [(800, 30), pytest.param(50_000, 200, marks=[pytest.mark.chaos, pytest.mark.timeout(1800)])],
 )
 def test_erased_by_any_rule_is_never_sent_again_and_leaves_no_trace(
     road: Road, wire: Wiretap, users: int, each: int

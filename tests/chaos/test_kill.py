@@ -38,7 +38,7 @@ def kill_at_random(road: Road, days: Days, kills: int, random: Random) -> None:
     for _ in range(kills):
         days.pass_one(clicks=150)
         with road.syncing(*random.choice([(), ("users",), ("clicks",)])) as syncing:
-            time.sleep(random.uniform(0, 0.5))
+            time.sleep(random.uniform(0, 0.35))
             syncing.kill()
 
 
@@ -85,7 +85,7 @@ def test_a_kill_repeats_only_what_was_in_flight_or_not_yet_flushed(
         api.host, api.port = "127.0.0.1", server.port
         road = Road(tmp_path, api, {"users": USERS}, target="max_in_flight: 8")
         road.write(
-            "insert into users (user_id, country) select 'u' || i, 'de' from range(1500) as t(i)"
+            "insert into users (user_id, country) select 'u' || i, 'de' from range(1200) as t(i)"
         )
         with road.syncing() as syncing:
             while len(server.received) < 800:
@@ -98,7 +98,7 @@ def test_a_kill_repeats_only_what_was_in_flight_or_not_yet_flushed(
         assert_clean(road.sync())
         second = [request.json()["uid"] for request in server.received]
     assert len(second) == len(set(second))
-    assert first.keys() | set(second) == {f"u{i}" for i in range(1500)}
+    assert first.keys() | set(second) == {f"u{i}" for i in range(1200)}
     repeated = first.keys() & set(second)
     assert all(first[uid] > killed - FLUSH_SECONDS - SLACK_SECONDS for uid in repeated)
     assert len(repeated) < len(first)
@@ -128,24 +128,6 @@ def test_a_signal_ends_a_sync_in_order_and_the_next_sends_only_the_rest(
     assert_clean(again)
     assert acknowledged(again) == entry(again, "users").http.requests == 800 - done
     assert far.counts()["requests"]["POST /v1/users"] == {"200": 800}
-
-
-def test_a_signal_while_the_source_is_read_ends_the_sync_with_nothing_sent(
-    building: Callable[..., Road], far: SandboxProcess
-) -> None:
-    slow = USERS.replace(
-        "table: users",
-        "query: select u.* from users as u where (select sum(hash(a.range + b.range)) "
-        "from range(300000) as a, range(300000) as b) > 0",
-    )
-    road = building(mappings={"users": slow})
-    road.write("insert into users (user_id) values ('u')")
-    with road.syncing() as syncing:
-        time.sleep(1)
-        syncing.signal(signal.SIGTERM)
-        report = syncing.result(timeout=20)
-    assert report["exit_code"] == 4
-    assert far.counts()["requests_total"] == 0
 
 
 def test_an_api_that_is_killed_and_comes_back_is_brought_in_step(tmp_path: Path) -> None:
