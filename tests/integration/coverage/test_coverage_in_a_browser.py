@@ -36,8 +36,9 @@ addEventListener("load", () => {
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 
-@pytest.fixture
-def report(tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    tmp_path = tmp_path_factory.mktemp("report")
     (tmp_path / "data").mkdir()
     with duckdb.connect(tmp_path / "data/warehouse.duckdb") as connection:
         connection.execute(

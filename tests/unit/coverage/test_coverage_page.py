@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -43,8 +44,9 @@ class Elements(HTMLParser):
         return [attributes for tag, attributes in self.found if tag in tags]
 
 
-@pytest.fixture
-def report(warehouse: Warehouse) -> CoverageReport:
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> CoverageReport:
+    warehouse = Warehouse(tmp_path_factory.mktemp("report"))
     warehouse.sql(
         "CREATE TABLE users AS SELECT n AS id, '=cmd|''/c calc''!A1' AS plan, 30 AS dob_age, "
         f"'{HARMFUL}' AS tier, 'f' AS gender, timestamp '2026-01-01' AS \"last_seen_at\" "
@@ -115,8 +117,7 @@ def test_the_page_tells_tiers_steps_heat_trends_and_tables(report: CoverageRepor
 
 def test_the_page_says_when_it_speaks_of_a_sample(report: CoverageReport) -> None:
     assert "random sample" not in page(report)
-    report.sample = 12.5
-    assert "random sample of 12.5% of the rows" in page(report)
+    assert "random sample of 12.5% of the rows" in page(replace(report, sample=12.5))
 
 
 def test_the_page_tells_of_tables_that_could_not_be_read(warehouse: Warehouse) -> None:
