@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from connector.coverage.clues import EVENT_CLUES
 from connector.drafting import names
@@ -175,7 +176,7 @@ class _Events:
         return item is not None
 
     def _numbers_rows(self, column: Column) -> bool:
-        return self.table.rows > 10 and self.table.tells_apart(column)
+        return self.table.rows > 10 and self.table.tells_apart(column, copies=True)
 
     def _rank(self) -> bool:
         rank = self.table.find(names.RANK, "number", used=self.sketch.used)
@@ -241,10 +242,11 @@ class _Events:
             number = rf"(.*_)?({names.NUMBERS})"
             own = names.singular(table_words(self.sketch.table))
             patterns = rf"id|event_({names.NUMBERS})|{re.escape(own)}_({names.NUMBERS})", number
-            columns = self.table.matching(patterns[:1], "text number", used=used)
-            found = next((each for each in columns if self.table.nearly_tells_apart(each)), None)
-            columns = self.table.matching(patterns, "text number", used=used)
-            found = found or next(filter(self.table.tells_apart, columns), None)
+            nearly = partial(self.table.nearly_tells_apart, copies=True)
+            exactly = partial(self.table.tells_apart, copies=True)
+            called_so = self.table.matching(patterns[:1], "text number", used=used)
+            numbers = self.table.matching(patterns, "text number", used=used)
+            found = next(filter(nearly, called_so), None) or next(filter(exactly, numbers), None)
         if found is None:
             return
         note = "copies of a row are one event" if self.table.has_copies else None

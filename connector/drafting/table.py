@@ -85,14 +85,14 @@ class Table:
         """The part of the rows for which a condition holds."""
         return float(self.sample.one(f"count(*) FILTER ({condition})") or 0) / max(self.rows, 1)
 
-    def tells_apart(self, column: Column) -> bool:
-        """Whether a column names every row: no two alike, but for copies of a whole row."""
+    def tells_apart(self, column: Column, *, copies: bool = False) -> bool:
+        """Whether a column names every row, no two alike; `copies` of a whole row are one."""
         usable = self.is_key(column) and column.filled == 1.0
-        return usable and column.distinct in {self.rows, self._rows_alike}
+        return usable and column.distinct == (self._rows_alike if copies else self.rows)
 
-    def nearly_tells_apart(self, column: Column) -> bool:
+    def nearly_tells_apart(self, column: Column, *, copies: bool = False) -> bool:
         """The same, but for the odd row that is broken: it will be rejected."""
-        enough = _NEARLY * min(self.rows, self._rows_alike)
+        enough = _NEARLY * (self._rows_alike if copies else self.rows)
         return self.is_key(column) and column.filled >= _NEARLY and column.distinct >= enough
 
     def is_key(self, column: Column) -> bool:
@@ -145,7 +145,7 @@ class Table:
         blank = self.holds(f"bool_or({column.sql} <> trim({column.sql}))")
         value = f"trim({spelled})" if blank else spelled
         codes = f"max(length(trim({column.sql}))) <= 3"
-        mixed = f"count(DISTINCT upper({column.sql})) < count(DISTINCT {column.sql})"
+        mixed = f"bool_or({column.sql} <> upper({column.sql}))"
         if "country" in column.words and self.holds(f"{codes} AND {mixed}"):
             return f"upper({value})"
         return value if blank else column.name
