@@ -327,7 +327,8 @@ def _write_back(job: _Job) -> None:
         if answers.unwritten(store):
             answers.forget_answers(store, hidden)
             round_ = store.meta("round") or ""
-            job.counts.written += job.destination.write(answers.rows(store), round_)
+            with answers.reading(store) as rows:
+                job.counts.written += job.destination.write(rows, round_)
         if answers.is_asked(store) or answers.unwritten(store):
             answers.written(store)
         due = forget_erased(store, hidden, events=True)

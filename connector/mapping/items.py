@@ -42,7 +42,8 @@ _BAD_ITEM = (
 )
 _STRINGS_ONLY = (
     "json_type(value) = 'ARRAY' "
-    "AND len(list_filter(TRY_CAST(value AS JSON[]), lambda part: json_type(part) <> 'VARCHAR')) = 0"
+    "AND len(list_filter(TRY_CAST(value AS JSON[]), "
+    "lambda part: coalesce(json_type(part), '') <> 'VARCHAR')) = 0"
 )
 _BAD_VALUE = f"json_type(value) IN ('OBJECT', 'ARRAY') AND NOT ({_STRINGS_ONLY})"
 _LONG_VALUE = f"strlen(value ->> '$') > {rules.MAX_STRING_BYTES}"

@@ -7,12 +7,15 @@ that neither a crash nor a warehouse that is away loses one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import duckdb
 import pyarrow as pa
 
+from connector.errors import StateError
 from connector.snapshot.changes import ChangeBatch, Changes, Refused
 from connector.snapshot.stage import Suppressions, list_suppressions
 from connector.snapshot.store import Store, statements
@@ -130,11 +133,22 @@ def unwritten(store: Store) -> int:
     return count
 
 
-def rows(store: Store) -> pa.RecordBatchReader:
-    """The answers that wait to be written, one row an item (see `sql/answers.sql`)."""
+@contextmanager
+def reading(store: Store) -> Iterator[pa.RecordBatchReader]:
+    """The answers that wait to be written, one row an item (see `sql/answers.sql`).
+
+    Raises:
+        StateError: they cannot be read.
+    """
     (query,) = statements("answers")
-    found = store.connection.sql(query, params={"round": store.meta("round") or ""})
-    return found.to_arrow_reader(ROWS_PER_BATCH)
+    try:
+        found = store.connection.sql(query, params={"round": store.meta("round") or ""})
+        yield found.to_arrow_reader(ROWS_PER_BATCH)
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise StateError(
+            f"answers in {store.paths.file} cannot be read: {str(error).splitlines()[0]}",
+            hint="they are kept; the next run of the mapping writes them",
+        ) from error
 
 
 def written(store: Store) -> None:

@@ -3,16 +3,32 @@
 -- Which candidate of the request an item answers: the one with its id. Where several have that id,
 -- the answer repeats those attributes that differ among them, and the candidate with the same
 -- values is meant; of candidates that are alike in all of them, the next one in order.
-WITH kept AS (
-  SELECT key, request::JSON AS request, answer::JSON AS answer, asked_at FROM state.answers
+--
+-- Lists are taken apart by themselves: beside its items, no row drags its whole request along.
+WITH heads AS (
+  SELECT
+    key,
+    asked_at,
+    answer ->> '$.rec_id' AS rec_id,
+    request ->> '$.user_id' AS user_id,
+    request ->> '$.session_id' AS session_id,
+    coalesce(request ->> '$.model_id', request ->> '$.model_name') AS model_id,
+    (request -> '$.context')::VARCHAR AS context
+  FROM state.answers
+),
+asked_lists AS (
+  SELECT key, coalesce(request -> '$.items', request -> '$.item_ids')::JSON[] AS list
+  FROM state.answers
+),
+given_lists AS (
+  SELECT key, (answer -> '$.items')::JSON[] AS list FROM state.answers
 ),
 candidates AS (
   SELECT
     key, n,
     CASE json_type(item) WHEN 'OBJECT' THEN item ->> '$.id' ELSE item ->> '$' END AS id,
     item -> '$.attributes' AS attributes
-  FROM kept, unnest(coalesce(request -> '$.items', request -> '$.item_ids')::JSON[])
-    WITH ORDINALITY AS u (item, n)
+  FROM (SELECT key, unnest(list) AS item, generate_subscripts(list, 1) AS n FROM asked_lists)
 ),
 items AS (
   SELECT
@@ -20,7 +36,7 @@ items AS (
     item ->> '$.id' AS id,
     TRY_CAST(item ->> '$.score' AS DOUBLE) AS score,
     nullif(json_merge_patch(item, '{"id":null,"score":null}'), '{}') AS attributes
-  FROM kept, unnest((answer -> '$.items')::JSON[]) WITH ORDINALITY AS u (item, n)
+  FROM (SELECT key, unnest(list) AS item, generate_subscripts(list, 1) AS n FROM given_lists)
 ),
 groups AS (
   SELECT key, id, count(*) AS size FROM candidates GROUP BY ALL HAVING count(*) > 1
@@ -28,22 +44,24 @@ groups AS (
 members AS (
   -- Numbers and texts are compared by what they mean, however they are spelled.
   SELECT
-    s.side, s.key, s.id, s.n, g.size, e.entry.key AS name,
-    CASE json_type(e.entry.value)
-      WHEN 'VARCHAR' THEN 's' || (e.entry.value ->> '$')
-      WHEN 'BOOLEAN' THEN e.entry.value::VARCHAR
-      WHEN 'ARRAY' THEN to_json(TRY_CAST(e.entry.value AS VARCHAR[]))::VARCHAR
-      ELSE 'n' || coalesce(
-        TRY_CAST(e.entry.value ->> '$' AS DOUBLE)::VARCHAR, e.entry.value::VARCHAR
-      )
+    side, key, id, n, size, entry.key AS name,
+    CASE json_type(entry.value)
+      WHEN 'VARCHAR' THEN 's' || (entry.value ->> '$')
+      WHEN 'BOOLEAN' THEN entry.value::VARCHAR
+      WHEN 'ARRAY' THEN to_json(TRY_CAST(entry.value AS VARCHAR[]))::VARCHAR
+      ELSE 'n' || coalesce(TRY_CAST(entry.value ->> '$' AS DOUBLE)::VARCHAR, entry.value::VARCHAR)
     END AS value
   FROM (
-    SELECT 'asked' AS side, key, id, n, attributes FROM candidates
-    UNION ALL
-    SELECT 'given', key, id, n, attributes FROM items
-  ) AS s
-  JOIN groups AS g ON g.key = s.key AND g.id = s.id,
-  unnest(map_entries(TRY_CAST(s.attributes AS MAP(VARCHAR, JSON)))) AS e (entry)
+    SELECT
+      s.side, s.key, s.id, s.n, g.size,
+      unnest(map_entries(TRY_CAST(s.attributes AS MAP(VARCHAR, JSON)))) AS entry
+    FROM (
+      SELECT 'asked' AS side, key, id, n, attributes FROM candidates
+      UNION ALL
+      SELECT 'given', key, id, n, attributes FROM items
+    ) AS s
+    JOIN groups AS g ON g.key = s.key AND g.id = s.id
+  )
 ),
 differing AS (
   SELECT key, id, name
@@ -76,23 +94,23 @@ given AS (
 )
 SELECT
   $round || '-' || k.key AS request_key,
-  k.answer ->> '$.rec_id' AS rec_id,
+  k.rec_id,
   k.asked_at AS requested_at,
-  k.request ->> '$.user_id' AS user_id,
-  k.request ->> '$.session_id' AS session_id,
-  coalesce(k.request ->> '$.model_id', k.request ->> '$.model_name') AS model_id,
+  k.user_id,
+  k.session_id,
+  k.model_id,
   g.n::INTEGER AS position,
   g.id AS item_id,
   g.score,
   a.n::INTEGER AS candidate,
   g.attributes::VARCHAR AS attributes,
-  (k.request -> '$.context')::VARCHAR AS context,
+  k.context,
   CASE
     WHEN g.n IS NULL THEN 'empty'
     WHEN a.n IS NOT NULL THEN 'ok'
     WHEN EXISTS (FROM candidates AS c WHERE c.key = g.key AND c.id = g.id) THEN 'ambiguous'
     ELSE 'unknown_item'
   END AS status
-FROM kept AS k
+FROM heads AS k
 LEFT JOIN given AS g ON g.key = k.key
 LEFT JOIN asked AS a ON a.key = g.key AND a.id = g.id AND a.sign = g.sign AND a.nth = g.nth;
