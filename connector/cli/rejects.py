@@ -133,6 +133,7 @@ def retry(
 
     Rows refused by a rule need no retry: every sync judges them anew.
     """
+    from connector.mapping.rules import Kind
     from connector.rejects import ask_again
     from connector.report import RunReport
     from connector.sync import SyncOptions
@@ -141,7 +142,12 @@ def retry(
     mappings = project.select(select, exclude)
     target = settings.choose(project)
     asked = ask_again(project, mappings, target=target.name, codes=[code] if code else [])
-    chosen = [mapping for mapping in mappings if asked.get(mapping.name)]
+    waiting = [mapping for mapping in mappings if asked.get(mapping.name)]
+    chosen = [mapping for mapping in waiting if mapping.kind is not Kind.RECOMMENDATIONS]
+    for mapping in waiting:
+        if mapping not in chosen:
+            rows = counted(asked.pop(mapping.name), "row")
+            settings.log.info(f"`connector recommend {mapping.name}` tries {rows} again")
     report = RunReport("sync", "", target.name)
     if chosen:
         settings.log.info(f"trying {counted(sum(asked.values()), 'row')} again")
@@ -149,7 +155,7 @@ def retry(
     report.command = "rejects retry"
     if chosen or as_json:
         show_run(settings, report, as_json=as_json)
-    else:
+    elif not waiting:
         click.echo(
             f"The API of target {target.name!r} refused no such row. Rows refused by a rule are "
             "judged anew by every sync."

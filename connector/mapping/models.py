@@ -265,7 +265,9 @@ class WriteToRule(Strict):
 
     table: Text | None = Field(default=None, description="A table of a source.")
     source: Text | None = Field(default=None, description="Left out: the source of the mapping.")
-    path: Text | None = Field(default=None, description="A Parquet or CSV file.")
+    path: Text | None = Field(
+        default=None, description="A Parquet file, or a folder that gets one for each run."
+    )
 
 
 _CRON_FIELD = r"(?:\*|[0-9]{1,2}|[A-Za-z]{3})(?:-(?:[0-9]{1,2}|[A-Za-z]{3}))?(?:/[0-9]{1,2})?"

@@ -129,6 +129,13 @@ class Asking:
             text=True,
         )
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another command to its end."""
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "connector.cli", *arguments],
+            cwd=self.folder, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
     @property
     def asked(self) -> int:
         """How many requests the API has answered with 200."""

@@ -242,6 +242,15 @@ def test_only_recommendations_are_recommended(building: Callable[..., Asking]) -
         asking.run()
 
 
+def test_rejects_retry_has_the_next_run_try_again(building: Callable[..., Asking]) -> None:
+    asking = building(model="test_model_item_400")
+    asking.run()
+    told = asking.command("rejects", "retry")
+    assert told.returncode == 0
+    assert "`connector recommend recs` tries 20 rows again" in told.stderr
+    assert counts(asking.run()).planned == 20
+
+
 def test_the_command_prints_its_document(asking: Asking) -> None:
     with asking.start("--json") as process:
         out, _ = process.communicate(timeout=60)
