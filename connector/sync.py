@@ -25,6 +25,7 @@ from connector.errors import (
     DestinationError,
     GuardTripped,
     Locked,
+    SourceError,
     StateError,
     UsageError,
 )
@@ -33,7 +34,14 @@ from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.prepare import Compared, bind, compare, suppressed, utc_now
 from connector.project import Project
-from connector.report import MAX_SAMPLES, MappingReport, RejectSample, RunReport, Status
+from connector.report import (
+    MAX_SAMPLES,
+    Guard,
+    MappingReport,
+    RejectSample,
+    RunReport,
+    Status,
+)
 from connector.rightofway import learn_from_backfill
 from connector.snapshot import guards
 from connector.snapshot.changes import Changes, Queries
@@ -208,6 +216,11 @@ def _check_usage(options: SyncOptions) -> None:
         raise UsageError("--rebaseline sends nothing: it cannot go with other options")
 
 
+def _gave_up(run: Run, error: ConnectorError) -> bool:
+    """Whether a read ended because it was asked to."""
+    return run.stop.requested and isinstance(error, SourceError)
+
+
 def _not_started(mapping: Mapping, refusal: ConnectorError) -> MappingReport:
     message = f"not started: {refusal.message}"
     return MappingReport(
@@ -230,7 +243,10 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, Connector
             try:
                 _sync_one(run, mapping, report)
             except ConnectorError as error:
-                fail(report, error)
+                if _gave_up(run, error):
+                    report.status, report.error = Status.INCOMPLETE, "stopped while reading"
+                else:
+                    fail(report, error)
                 refusal = error if isinstance(error, DestinationError) else None
             except duckdb.InterruptException:
                 report.status, report.error = Status.INCOMPLETE, "stopped while reading"
@@ -254,6 +270,11 @@ def fail(report: MappingReport, error: ConnectorError) -> None:
     report.status = by_error.get(type(error), Status.FAILED)
     report.error, report.hint = error.message, error.hint
     report.lasting = isinstance(error, ConfigError | DestinationError)
+    report.transient = isinstance(error, StateError) or (
+        isinstance(error, SourceError) and error.transient
+    )
+    if isinstance(error, GuardTripped):
+        report.guard = Guard(error.guard, error.numbers, error.deletes)
 
 
 def record(run: Run, number: int, report: MappingReport) -> None:
@@ -278,7 +299,10 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
         with open_store(paths, origin=bound.origin_file) as store:
             if mapping.cursor is not None:
                 learn_from_backfill(run.control, store)
-            with run.stop.interrupting(store.connection.interrupt):
+            with (
+                run.stop.interrupting(store.connection.interrupt),
+                run.stop.interrupting(bound.source.interrupt),
+            ):
                 compared = compare(
                     run.project, bound, store, run.control, refresh=run.options.full_refresh
                 )

@@ -76,6 +76,10 @@ class Source(Protocol):
         """Where DuckDB can scan these rows itself, without their being read; None elsewhere."""
         ...
 
+    def interrupt(self) -> None:
+        """Give up what is being read, which then raises. Called from another thread."""
+        ...
+
     def close(self) -> None:
         """Give back connections and files."""
         ...

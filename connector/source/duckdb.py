@@ -35,6 +35,7 @@ class DuckDBSource:
             )
         self._path = settings.path
         self._connection = _connect(settings)
+        self._reading = self._connection
 
     def schema(self, relation: Relation) -> pa.Schema:
         """The columns `read` would yield, without reading rows."""
@@ -48,11 +49,13 @@ class DuckDBSource:
         """Stream the rows as Arrow batches."""
         cursor = self._connection.cursor()
         cursor.execute("USE source")
+        self._reading = cursor
         try:
             with duckdb_errors(self.name, relation, self._tables):
                 reader = select(cursor, relation, self.timezone).to_arrow_reader(ROWS_PER_BATCH)
             yield reader
         finally:
+            self._reading = self._connection
             cursor.close()
 
     def origin(self, relation: Relation) -> Origin | None:
@@ -73,6 +76,11 @@ class DuckDBSource:
             [parts[-1], parts[-2] if len(parts) > 1 else "main"],
         ).fetchall()
         return Origin(self._path, known[0]) if len(known) == 1 else None
+
+    def interrupt(self) -> None:
+        """Give up what is being read."""
+        self._connection.interrupt()
+        self._reading.interrupt()
 
     def close(self) -> None:
         """Close the file."""
@@ -97,6 +105,7 @@ def _connect(settings: DuckDBSettings) -> duckdb.DuckDBPyConnection:
         raise SourceError(
             f"source {settings.name!r}: {first_line(error)}",
             hint="another program has it open for writing; close that one" if held else None,
+            transient=held,
         ) from error
     except duckdb.Error as error:
         raise SourceError(f"source {settings.name!r}: {first_line(error)}") from error

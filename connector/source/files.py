@@ -43,6 +43,7 @@ class FilesSource:
             allowed.append(self._transcoder.location)
         self._connection.execute("SET allowed_directories = ?", [allowed])
         confine(self._connection)
+        self._reading = self._connection
 
     def schema(self, relation: Relation) -> pa.Schema:
         """The columns `read` would yield, found by looking at the head of the files."""
@@ -53,15 +54,22 @@ class FilesSource:
     def read(self, relation: Relation) -> Iterator[pa.RecordBatchReader]:
         """Stream the rows as Arrow batches."""
         cursor = self._connection.cursor()
+        self._reading = cursor
         try:
             with self._errors(relation):
                 reader = self._select(cursor, relation).to_arrow_reader(ROWS_PER_BATCH)
             yield reader
         finally:
+            self._reading = self._connection
             cursor.close()
 
     def origin(self, relation: Relation) -> None:
         """Files are read."""
+
+    def interrupt(self) -> None:
+        """Give up what is being read."""
+        self._connection.interrupt()
+        self._reading.interrupt()
 
     def close(self) -> None:
         """Close the connection that reads."""

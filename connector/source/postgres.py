@@ -19,7 +19,16 @@ from sqlalchemy.engine import URL
 
 from connector.errors import SourceError
 from connector.source.base import Origin, Relation, Window
-from connector.source.query import Bound, bounds, chosen, find_column, select, subquery, within
+from connector.source.query import (
+    Bound,
+    bounds,
+    chosen,
+    find_column,
+    is_away,
+    select,
+    subquery,
+    within,
+)
 from connector.source.settings import SQLAlchemySettings
 from connector.source.stream import stream
 from connector.sql import identifier, literal, table_parts
@@ -87,6 +96,10 @@ class PostgresSource:
         """None: rows are read."""
         return None
 
+    def interrupt(self) -> None:
+        """Have the server give up what is being read."""
+        self._connection.adbc_cancel()
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -104,7 +117,9 @@ class PostgresSource:
         except dbapi.Error as error:
             said = self._said(error)
             hint = next((hint for words, hint in _CONNECT_HINTS if words in said), None)
-            raise SourceError(f"source {self.name!r}: {said}", hint=hint) from None
+            raise SourceError(
+                f"source {self.name!r}: {said}", hint=hint, transient=is_away(said)
+            ) from None
         return connection
 
     def _batches(
@@ -116,8 +131,9 @@ class PostgresSource:
                 mended = [self._mend(column, to, relation) for column, to in columns]
                 yield pa.RecordBatch.from_arrays(mended, schema=schema)
         except (OSError, pa.ArrowException) as error:
+            said = self._said(error)
             raise SourceError(
-                f"source {self.name!r}: reading {relation} failed: {self._said(error)}"
+                f"source {self.name!r}: reading {relation} failed: {said}", transient=is_away(said)
             ) from None
 
     def _mend(self, column: pa.Array, to: pa.Field, relation: Relation) -> pa.Array:
@@ -195,8 +211,11 @@ class PostgresSource:
         hint = _HINTS.get(state) or _own_hint(str(error))
         if state == "42P01" and relation.table is not None:
             hint = self._closest(cursor, relation.table)
+        said = self._said(error)
         return SourceError(
-            f"source {self.name!r}: {relation} cannot be read: {self._said(error)}", hint=hint
+            f"source {self.name!r}: {relation} cannot be read: {said}",
+            hint=hint,
+            transient=is_away(said, state),
         )
 
     def _closest(self, cursor: Cursor, table: str) -> str | None:

@@ -93,6 +93,7 @@ class SnowflakeSource:
         self.name = settings.name
         self.timezone = settings.timezone
         self._tag = settings.session_parameters.get(_TAG)
+        self._running: SnowflakeCursor | None = None
         self._connection = self._connect(settings)
 
     def schema(self, relation: Relation) -> pa.Schema:
@@ -120,6 +121,12 @@ class SnowflakeSource:
     def origin(self, relation: Relation) -> Origin | None:
         """None: rows are read."""
         return None
+
+    def interrupt(self) -> None:
+        """Have the warehouse give up what is being read."""
+        running = self._running
+        if running is not None and running.sfqid is not None:
+            running.abort_query(running.sfqid)
 
     def close(self) -> None:
         """End the session."""
@@ -151,11 +158,13 @@ class SnowflakeSource:
         from snowflake.connector import Error
 
         cursor = self._connection.cursor()
+        self._running = cursor
         try:
             yield cursor
         except Error as error:
             raise self._explained(error, str(relation), relation.table) from None
         finally:
+            self._running = None
             cursor.close()
 
     def _described(
@@ -198,6 +207,8 @@ class SnowflakeSource:
             raise self._explained(error, str(relation), None) from None
 
     def _explained(self, error: Exception, what: str, table: str | None) -> SourceError:
+        from snowflake.connector import OperationalError
+
         number = getattr(error, "errno", None)
         said = str(getattr(error, "raw_msg", None) or error)
         said = _NUMBERS.sub("", said.partition("SQL compilation error:")[2] or said)
@@ -205,7 +216,9 @@ class SnowflakeSource:
         if number == _NO_TABLE and table is not None:
             hint = self._closest(table) or hint
         return SourceError(
-            f"source {self.name!r}: {what} cannot be read: {_one_line(said)}", hint=hint
+            f"source {self.name!r}: {what} cannot be read: {_one_line(said)}",
+            hint=hint,
+            transient=isinstance(error, OperationalError),
         )
 
     def _closest(self, table: str) -> str | None:

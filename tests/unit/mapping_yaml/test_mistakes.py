@@ -221,7 +221,8 @@ def test_all_mistakes_of_all_files_are_shown_at_once_in_their_order(folder: Proj
         "a.yaml:3:9: 'nowhere' is no source of project.yaml; its sources: w",
         "b.yaml:1:7: a quote is opened here and never closed; close it",
         "project.yaml:1:1: 'targets' is missing",
-        "project.yaml:1:21: 'type' must be duckdb, files, sqlalchemy or snowflake, not 'duck'; did you mean 'duckdb'?",
+        "project.yaml:1:21: 'type' must be duckdb, files, sqlalchemy or snowflake, not 'duck'; "
+        "did you mean 'duckdb'?",
         "project.yaml:2:1: unknown key 'targts'; did you mean 'targets'?",
     ]
 
