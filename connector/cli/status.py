@@ -97,6 +97,7 @@ def _entry(
             "seconds": run["seconds"],
             "rows": run["report"].get("rows"),
             "changes": run["report"].get("changes"),
+            "recommendations": run["report"].get("recommendations"),
             "pending": run["pending"],
             "rejected": run["rejected"],
             "error": run["error"],
@@ -162,6 +163,7 @@ def _row(entry: dict[str, Any]) -> list[Any]:
         return [*head, None, None, None, None]
     rows, changes = run["rows"] or {}, run["changes"] or {}
     sent = sum(each["acknowledged"] for each in changes.values())
+    sent += (run["recommendations"] or {}).get("answered", 0)
     return [*head, rows.get("source"), sent, run["pending"], run["rejected"]]
 
 
