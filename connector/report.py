@@ -171,6 +171,16 @@ class Recommendations:
     write_to: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The guard that stopped a mapping, without keys: its name, what it saw, and how many deletes
+    would have to be allowed to let it through."""
+
+    name: str
+    numbers: str
+    deletes: int
+
+
 @dataclass(slots=True)
 class MappingReport:
     """How one mapping fared in one run."""
@@ -189,7 +199,12 @@ class MappingReport:
     hint: str | None = None
     lasting: bool = False
     """Whether the error is there to stay until somebody mends what it names."""
+    transient: bool = False
+    """Whether the error may pass by itself: the source or the state is away or busy."""
+    guard: Guard | None = None
     too_many_rejects: bool = False
+    outage: bool = False
+    """The API was away, or wanted more patience than the target's `max_wait`."""
     forecast: Forecast | None = None
     samples: list[ChangeSample] = field(default_factory=list)
     changed_fields: dict[str, int] = field(default_factory=dict)
@@ -244,6 +259,8 @@ class MappingReport:
             document["forecast"] = asdict(self.forecast) if self.forecast else None
             document["changed_fields"] = self.changed_fields
             document["samples"] = [asdict(sample) for sample in self.samples]
+        if self.too_many_rejects:
+            document["too_many_rejects"] = True
         if self.adopted:
             document["adopted"] = self.adopted
         if self.types:
@@ -253,6 +270,8 @@ class MappingReport:
             document["forecast"] = asdict(self.forecast) if self.forecast else None
         if self.recommendations:
             document["recommendations"] = asdict(self.recommendations)
+        if self.guard:
+            document["guard"] = asdict(self.guard)
         if self.freshness:
             document["freshness"] = self.freshness.to_json()
         return document
@@ -278,6 +297,8 @@ class RunReport:
     run_id: str
     target: str
     mappings: list[MappingReport] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """Who could not be told of the run, and why; none of it changes what was delivered."""
 
     @property
     def exit_code(self) -> int:
@@ -288,7 +309,7 @@ class RunReport:
     def to_json(self) -> dict[str, Any]:
         """The whole report as one JSON document."""
         plan = self.command == "plan"
-        return {
+        document: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "command": self.command,
             "run_id": self.run_id,
@@ -296,3 +317,4 @@ class RunReport:
             "exit_code": self.exit_code,
             "mappings": [mapping.to_json(plan=plan) for mapping in self.mappings],
         }
+        return document | ({"warnings": self.warnings} if self.warnings else {})

@@ -30,6 +30,7 @@ from connector.errors import (
     UsageError,
 )
 from connector.incremental import freshness, remember_read, start_over
+from connector.listeners import tell
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.prepare import Compared, bind, compare, suppressed, utc_now
@@ -156,12 +157,12 @@ def sync(
         observer=observer or Nobody(),
     )
     report = RunReport("sync", run.run_id, target.name)
-    refusal: ConnectorError | None = None
+    refusal: _Ended | None = None
     try:
         erase_waiting(run, report)
         for mapping in chosen:
             if refusal is not None:
-                entry = _not_started(mapping, refusal)
+                entry = refusal.not_started(mapping)
             else:
                 entry, refusal = _sync_recorded(run, mapping)
             report.mappings.append(entry)
@@ -170,6 +171,7 @@ def sync(
             erase_waiting(run, report)
         _purge_others(run, report, {mapping.name for mapping in chosen})
     finally:
+        report.warnings += tell(project, target, control, run.run_id)
         control.close()
     return report
 
@@ -221,22 +223,30 @@ def _gave_up(run: Run, error: ConnectorError) -> bool:
     return run.stop.requested and isinstance(error, SourceError)
 
 
-def _not_started(mapping: Mapping, refusal: ConnectorError) -> MappingReport:
-    message = f"not started: {refusal.message}"
-    return MappingReport(
-        mapping.name, str(mapping.kind), Status.FAILED, error=message, hint=refusal.hint
-    )
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """Why a run ends at once: the target refuses us, or is away."""
+
+    status: Status
+    message: str | None
+    hint: str | None
+
+    def not_started(self, mapping: Mapping) -> MappingReport:
+        error = f"not started: {self.message}"
+        return MappingReport(
+            mapping.name, str(mapping.kind), self.status, error=error, hint=self.hint
+        )
 
 
-def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, ConnectorError | None]:
-    """Sync one mapping and note the run; the error is one that ends the whole run."""
+def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, _Ended | None]:
+    """Sync one mapping and note the run; says too whether that ends the whole run."""
     report = MappingReport(mapping.name, str(mapping.kind))
     if run.stop.requested:
         report.status, report.error = Status.INCOMPLETE, "stopped before it began"
         return report, None
     run.observer.started(mapping.name)
     began = time.monotonic()
-    refusal: ConnectorError | None = None
+    ended = False
     try:
         with lease(run.control, mapping.name):
             number = run.control.start_run(run.run_id, mapping.name, "sync")
@@ -247,7 +257,7 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, Connector
                     report.status, report.error = Status.INCOMPLETE, "stopped while reading"
                 else:
                     fail(report, error)
-                refusal = error if isinstance(error, DestinationError) else None
+                ended = isinstance(error, DestinationError)
             except duckdb.InterruptException:
                 report.status, report.error = Status.INCOMPLETE, "stopped while reading"
             except BaseException as error:
@@ -261,7 +271,9 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, Connector
     except Locked as error:
         fail(report, error)
     report.seconds = time.monotonic() - began
-    return report, refusal
+    if ended or report.outage:
+        return report, _Ended(report.status, report.error, report.hint)
+    return report, None
 
 
 def fail(report: MappingReport, error: ConnectorError) -> None:
@@ -437,6 +449,7 @@ def _count_outcomes(report: MappingReport, changes: Changes, delivery: Delivery 
     report.http.retries = wire["retries"]
     report.http.throttled = wire["throttled"]
     report.http.seconds = round(wire["seconds"], 3)
+    report.outage = delivery.outage
     if report.pending:
         report.status = Status.INCOMPLETE
         report.error = delivery.incomplete or "stopped at --limit; the rest is pending"

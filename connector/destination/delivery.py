@@ -93,7 +93,12 @@ class DeliveryRun:
         if self._error is not None:
             raise self._error
         return Delivery(
-            self._requests, self._retries, self._throttled, monotonic() - began, self._why()
+            self._requests,
+            self._retries,
+            self._throttled,
+            monotonic() - began,
+            self._why(),
+            outage=self._pacer.over is not None,
         )
 
     async def _send_all(self) -> None:

@@ -105,10 +105,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How a delivery went. `incomplete` says why rows were left pending; None when none were."""
+    """How a delivery went.
+
+    `incomplete` says why rows were left pending, None when none were; `outage` that the API was
+    away, or wanted more patience than we have: there is no point in trying others at once.
+    """
 
     requests: int
     retries: int
     throttled: int
     seconds: float
     incomplete: str | None = None
+    outage: bool = False
