@@ -41,7 +41,11 @@ class UsageError(ConnectorError):
 
 
 class SourceError(ConnectorError):
-    """The source could not be read."""
+    """The source could not be read; `transient` where it is away or busy, and may come back."""
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
 
 
 class StateError(ConnectorError):
@@ -68,9 +72,21 @@ class RequestRefused(ConnectorError):  # noqa: N818 - named for what happened
 
 
 class GuardTripped(ConnectorError):  # noqa: N818 - named for what happened, as in the contract
-    """A guard stopped the mapping before the first byte was sent."""
+    """A guard stopped the mapping before the first byte was sent.
+
+    `guard` is its name, `numbers` what it saw in words without keys, `deletes` how many would have
+    to be allowed.
+    """
 
     exit_code = 5
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, guard: str, numbers: str, deletes: int
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.guard = guard
+        self.numbers = numbers
+        self.deletes = deletes
 
 
 class Locked(ConnectorError):  # noqa: N818 - named for what happened, as in the contract

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from connector.control.store import ControlStore
 from connector.destination.target import Target
-from connector.errors import ConnectorError, GuardTripped, Locked
+from connector.errors import ConnectorError
 from connector.mapping.mapping import Mapping
 from connector.prepare import Bound, Compared, bind, compare
 from connector.project import Project
@@ -20,12 +20,11 @@ from connector.report import (
     MappingReport,
     RejectSample,
     RunReport,
-    Status,
 )
 from connector.snapshot import peek
 from connector.snapshot.stage import SENT
 from connector.snapshot.store import StatePaths, open_store
-from connector.sync import DEFAULTS, SyncOptions, count, guard, synced
+from connector.sync import DEFAULTS, SyncOptions, count, fail, guard, synced
 
 SAMPLES = 5
 """How many changes of each operation a plan shows."""
@@ -73,12 +72,8 @@ def _plan_one(
             count(report, compared)
             _look(report, bound, compared, target)
             guard(mapping, compared, options)
-    except GuardTripped as error:
-        report.status, report.error, report.hint = Status.BLOCKED, error.message, error.hint
-    except Locked as error:
-        report.status, report.error, report.hint = Status.LOCKED, error.message, error.hint
     except ConnectorError as error:
-        report.status, report.error, report.hint = Status.FAILED, error.message, error.hint
+        fail(report, error)
     report.seconds = time.monotonic() - began
     return report
 

@@ -256,7 +256,10 @@ def read_feed(project: Project, mapping: Mapping) -> list[str]:
         with source.read(relation) as reader:
             uids = reader.read_all().column(0).cast(pa.string()).to_pylist()
     except (SourceError, pa.ArrowException) as error:
-        raise SourceError(f"erasure feed of {mapping.name!r}: {error}") from error
+        transient = isinstance(error, SourceError) and error.transient
+        raise SourceError(
+            f"erasure feed of {mapping.name!r}: {error}", transient=transient
+        ) from error
     finally:
         source.close()
     return [uid for uid in uids if uid]

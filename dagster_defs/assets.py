@@ -14,7 +14,7 @@ from connector.errors import Place
 from connector.mapping.mapping import Mapping
 from connector.sql import table_parts
 from dagster_defs import names
-from dagster_defs.columns import Columns
+from dagster_defs.columns import column_lineage, column_schema
 
 _NOT_SENT = {"schedule", "tags", "description", "owners", "coverage", "max_reject_percent"}
 """What a mapping says that changes nothing of what is sent."""
@@ -23,7 +23,7 @@ _NOT_SENT = {"schedule", "tags", "description", "owners", "coverage", "max_rejec
 LINEAGE = "dagster/column_lineage"
 
 
-def asset_spec(mapping: Mapping, *, prefix: str, target: str, columns: Columns) -> dg.AssetSpec:
+def asset_spec(mapping: Mapping, *, prefix: str, target: str) -> dg.AssetSpec:
     """The asset of a mapping, key `[prefix, mapping]`, as it is before any translation.
 
     A mapping without a schedule is synced when its upstream asset is materialized.
@@ -43,7 +43,7 @@ def asset_spec(mapping: Mapping, *, prefix: str, target: str, columns: Columns) 
         metadata={
             "mapping": mapping.name,
             "target": target,
-            "dagster/column_schema": columns.schema(mapping),
+            "dagster/column_schema": column_schema(mapping),
             "dagster/code_references": _code_reference(mapping.place),
         },
     )
@@ -57,12 +57,12 @@ def _code_reference(place: Place) -> dg.CodeReferencesMetadataValue:
         return dg.CodeReferencesMetadataValue(code_references=[reference])
 
 
-def with_lineage(spec: dg.AssetSpec, mapping: Mapping, columns: Columns) -> dg.AssetSpec:
+def with_lineage(spec: dg.AssetSpec, mapping: Mapping) -> dg.AssetSpec:
     """The asset with its column lineage, which follows the dependency that it ended up with."""
     deps = list(spec.deps)
     if mapping.table is None or len(deps) != 1 or LINEAGE in spec.metadata:
         return spec
-    lineage = columns.lineage(mapping, deps[0].asset_key)
+    lineage = column_lineage(mapping, deps[0].asset_key)
     return spec.merge_attributes(metadata={LINEAGE: lineage})
 
 

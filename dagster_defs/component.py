@@ -18,7 +18,6 @@ from dagster_defs import names
 from dagster_defs.assets import LINEAGE, asset_spec, table_specs, with_lineage
 from dagster_defs.automation import Schedules, SyncFailure, build_failure_sensor, build_schedule
 from dagster_defs.checks import OnTooManyRejects, check_specs, evaluate
-from dagster_defs.columns import Columns
 from dagster_defs.coverage import build_coverage_check
 from dagster_defs.jobs import build_jobs
 from dagster_defs.metadata import row_count, run_metadata
@@ -151,10 +150,6 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
             api_key=self.api_key,
         )
 
-    @cached_property
-    def _columns(self) -> Columns:
-        return Columns()
-
     @property
     def pool(self) -> str:
         """The pool that every sync to the target runs in."""
@@ -164,7 +159,7 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
     def get_asset_spec(self, mapping: Mapping) -> dg.AssetSpec:
         """The asset of a mapping. To be overridden; column lineage is added to what it returns."""
         target = self.sync_project.target_name
-        spec = asset_spec(mapping, prefix=self.name, target=target, columns=self._columns)
+        spec = asset_spec(mapping, prefix=self.name, target=target)
         return self.translation(spec, mapping) if self.translation else spec
 
     def get_check_specs(self, mapping: Mapping, key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
@@ -218,7 +213,7 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
             specs = list(context.assets_def.check_specs)
             yield from evaluate(report, mapping, specs, on_too_many=self.on_too_many_rejects)
         raise_unless_done(
-            report, mapping, retries=self.retries, attempt=context.retry_number, metadata=metadata
+            report, retries=self.retries, attempt=context.retry_number, metadata=metadata
         )
         if report.too_many_rejects and self.on_too_many_rejects == "fail":
             raise dg.Failure(
@@ -236,10 +231,7 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Assets with their checks, schedules and jobs; a sensor where `on_failure` is given."""
         mappings = self.sync_project.mappings
-        specs = {
-            each.name: with_lineage(self.get_asset_spec(each), each, self._columns)
-            for each in mappings
-        }
+        specs = {each.name: with_lineage(self.get_asset_spec(each), each) for each in mappings}
         keys = {name: spec.key for name, spec in specs.items()}
         assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
             self._asset(each, specs[each.name]) for each in mappings

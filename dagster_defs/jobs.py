@@ -176,11 +176,6 @@ class _Hands:
         return dg.AssetMaterialization(key, metadata=metadata)
 
     def _fail_unless_done(self, entries: Sequence[MappingReport]) -> None:
-        mappings = {mapping.name: mapping for mapping in self._sync.mappings}
-        failed = [
-            said(entry, mappings[entry.name])
-            for entry in entries
-            if entry.status is not Status.DONE
-        ]
+        failed = [said(entry) for entry in entries if entry.status is not Status.DONE]
         if failed:
             raise dg.Failure("\n".join(failed), allow_retries=False)

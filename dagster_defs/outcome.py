@@ -6,8 +6,7 @@ from typing import Any, NoReturn
 
 import dagster as dg
 
-from connector.errors import ConnectorError, StateError
-from connector.mapping.mapping import Mapping
+from connector.errors import ConnectorError, SourceError, StateError
 from connector.report import MappingReport, Status
 
 
@@ -29,7 +28,6 @@ class Retries(dg.Resolvable):
 
 def raise_unless_done(
     report: MappingReport,
-    mapping: Mapping,
     *,
     retries: Retries,
     attempt: int,
@@ -38,14 +36,16 @@ def raise_unless_done(
     """Return after a sync that went through, rejects or not.
 
     Raises:
-        RetryRequested: the API is out, or another process syncs the mapping.
+        RetryRequested: the API or the source is out, or another process syncs the mapping.
         Failure: trying again would not help, or was tried often enough.
     """
-    message = said(report, mapping)
+    message = said(report)
     match report.status:
         case Status.DONE:
             return
         case Status.INCOMPLETE | Status.LOCKED:
+            retry_or_fail(message, retries=retries, attempt=attempt, metadata=metadata)
+        case Status.FAILED if report.transient:
             retry_or_fail(message, retries=retries, attempt=attempt, metadata=metadata)
         case Status.BLOCKED | Status.FAILED:
             raise dg.Failure(message, metadata, allow_retries=False)
@@ -71,35 +71,21 @@ def raise_for_error(error: ConnectorError, *, retries: Retries, attempt: int) ->
     Raises:
         RetryRequested, Failure
     """
-    if isinstance(error, StateError):
+    if isinstance(error, StateError) or (isinstance(error, SourceError) and error.transient):
         retry_or_fail(str(error), retries=retries, attempt=attempt)
     raise dg.Failure(str(error), allow_retries=False) from None
 
 
-def said(report: MappingReport, mapping: Mapping) -> str:
-    """Why a sync did not go through, without personal data."""
-    if report.status is Status.BLOCKED:
-        return _blocked(report, mapping)
+def said(report: MappingReport) -> str:
+    """Why a sync did not go through, without personal data.
+
+    What the connector itself says of a guard names keys; the guard's numbers do not.
+    """
+    if report.guard is not None:
+        guard = report.guard
+        return (
+            f"the guard {guard.name} stopped {report.name!r}, nothing was sent: {guard.numbers}. "
+            f"If that is right, materialize again with `allow_deletes: {guard.deletes}`"
+        )
     message = report.error or str(report.status)
     return f"{report.name}: {message}" + (f"; {report.hint}" if report.hint else "")
-
-
-def _blocked(report: MappingReport, mapping: Mapping) -> str:
-    """Why a guard stopped a mapping, without the keys that the connector's own message shows."""
-    soft = report.changes["soft_delete"].planned
-    hard = report.changes["hard_delete"].planned
-    guards = mapping.deletes.guards
-    limits = [
-        f"max_delete_fraction {guards.max_delete_fraction:g}"
-        if guards.max_delete_fraction is not None
-        else "",
-        f"max_deletes {guards.max_deletes:,}" if guards.max_deletes is not None else "",
-        f"max_erasures {guards.max_erasures:,}" if guards.max_erasures is not None else "",
-    ]
-    return (
-        f"a guard stopped {mapping.name!r}, nothing was sent: the source has "
-        f"{report.rows.source:,} rows, and {soft + hard:,} deletes would follow ({soft:,} soft, "
-        f"{hard:,} hard; guards: {', '.join(filter(None, limits)) or 'none'}, and a source that is "
-        f"empty or lost half its rows). If that is right, materialize again with "
-        f"`allow_deletes: {soft + hard}`"
-    )

@@ -57,6 +57,9 @@ def check(
         "nothing was sent",
         hint=f"if that is right: `connector sync --select {name!r} "
         f"--allow-deletes {tripped.deletes}`",
+        guard=tripped.guard,
+        numbers=tripped.message,
+        deletes=tripped.deletes,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,14 @@ from connector.source.base import Relation, Window
 
 _CLOCKS_SET_BACK = timedelta(hours=1)
 
+_AWAY = re.compile(
+    r"refused|timeout|timed out|is locked|starting up|shutting down|too many (clients|connections)"
+    r"|closed the connection|lost connection",
+    re.IGNORECASE,
+)
+_AWAY_STATES = ("08", "40", "53", "57")
+"""SQLSTATE classes of broken connections, rollbacks, a lack of resources, an operator at work."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -26,6 +35,11 @@ class Bound:
     column: str
     operator: str
     moment: datetime
+
+
+def is_away(said: str, state: str = "") -> bool:
+    """Whether an error of a database may pass by itself, by its words and its SQLSTATE."""
+    return state[:2] in _AWAY_STATES or _AWAY.search(said) is not None
 
 
 def select(

@@ -25,7 +25,16 @@ from sqlalchemy.pool import NullPool
 
 from connector.errors import SourceError
 from connector.source.base import Origin, Relation, Source
-from connector.source.query import Bound, bounds, chosen, find_column, select, subquery, within
+from connector.source.query import (
+    Bound,
+    bounds,
+    chosen,
+    find_column,
+    is_away,
+    select,
+    subquery,
+    within,
+)
 from connector.source.rows import JSON, LOCAL_TIME, NotThatTypeError, settle, to_array
 from connector.source.settings import SQLAlchemySettings
 from connector.source.stream import stream
@@ -78,6 +87,7 @@ class SQLAlchemySource:
         self._schema_name = settings.schema
         self._secret = url.password
         self._settled: dict[Relation, pa.Schema] = {}
+        self._running: object = None
         with self._errors("it"):
             self._engine = self._create_engine(url, settings.folder)
             with self._engine.connect():
@@ -106,6 +116,13 @@ class SQLAlchemySource:
     def origin(self, relation: Relation) -> Origin | None:
         """None: rows are read."""
         return None
+
+    def interrupt(self) -> None:
+        """Give up what is being read, where the driver has a word for it."""
+        running = self._running
+        give_up = getattr(running, "interrupt", None) or getattr(running, "cancel", None)
+        if callable(give_up):
+            give_up()
 
     def close(self) -> None:
         """Give the connections back."""
@@ -204,11 +221,13 @@ class SQLAlchemySource:
     ) -> Iterator[CursorResult[Any]]:
         with self._errors(str(relation), relation):
             connection = self._engine.connect().execution_options(stream_results=True)
+        self._running = connection.connection.dbapi_connection
         try:
             with self._errors(str(relation), relation):
                 result = connection.execute(_text(sql, values or {}), values or {})
             yield result
         finally:
+            self._running = None
             connection.close()
 
     def _batches(
@@ -240,6 +259,7 @@ class SQLAlchemySource:
             raise SourceError(
                 f"source {self.name!r}: {what} cannot be read: {said}",
                 hint=self._hint(said, relation),
+                transient=error.connection_invalidated or is_away(said),
             ) from None
         except exc.SQLAlchemyError as error:
             said = self._masked(str(error).splitlines()[0])
