@@ -19,13 +19,21 @@ from pydantic import SecretStr
 
 from connector.destination.target import Target
 from connector.errors import ConfigError, Place, Problem, UsageError
+from connector.listeners.settings import Alert, SyncLog
 from connector.mapping import mapping as plain
 from connector.mapping.load import Defaults, Loaded, load_mapping
 from connector.mapping.rules import Kind
 from connector.mapping.validation import Model, closest, read_model
 from connector.mapping.variables import expand
 from connector.mapping.yamlfile import Document, KeyPath, lines, printable, read_document, shown
-from connector.projectfile import ProjectFile, SourcesPart, StateRule, TargetsPart
+from connector.projectfile import (
+    AlertsPart,
+    ProjectFile,
+    SourcesPart,
+    StateRule,
+    SyncLogRule,
+    TargetsPart,
+)
 from connector.source.settings import SourceSettings
 
 PROJECT_FILE = "project.yaml"
@@ -77,6 +85,26 @@ class Project:
     def control_url(self) -> SecretStr | None:
         """The database of the control store; None is SQLite in each target's state folder."""
         return self._state.control_url
+
+    def has(self, key: str) -> bool:
+        """Whether project.yaml says anything under a key."""
+        return bool(self._document.get((key,)))
+
+    @property
+    def sync_log(self) -> SyncLog | None:
+        """Where runs are logged. ConfigError when a variable is not set."""
+        if not self.has("sync_log"):
+            return None
+        return self._read(SyncLogRule, self._document.get(("sync_log",)), ("sync_log",)).sync_log()
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """Who is told when a run needs attention. ConfigError when a variable is not set."""
+        path = ("alerts",)
+        data = self._document.get(path) or []
+        given, unset = expand(self._document, data, path, self._environment)
+        part = self._checked(AlertsPart, {"alerts": given}, (), unset)
+        return tuple(rule.alert() for rule in part.alerts)
 
     @property
     def _state(self) -> StateRule:
@@ -238,7 +266,7 @@ def _check_project_file(
     problems: list[Problem] = []
     data: dict[str, Any] = {}
     for key, value in document.data.items():
-        lazily = key in ("sources", "targets", "state")
+        lazily = key in ("sources", "targets", "state", "alerts")
         data[key], unset = expand(document, value, (key,), None if lazily else environment)
         problems += unset
     reading = read_model(ProjectFile, document, data, stand_ins=_EMPTY)
@@ -292,6 +320,7 @@ _SECRETS = frozenset(
         "api_key",
         "proxy",
         "control_url",
+        "webhook",
         "password",
         "token",
         "secret",

@@ -18,9 +18,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from connector.destination.target import Auth, RateLimit, Target
 from connector.errors import Place
+from connector.listeners.settings import Alert, Event, SyncLog
 from connector.mapping.load import Defaults, merge_guards
 from connector.mapping.mapping import Guards, OnInvalid
-from connector.mapping.models import Choice, GuardsRule, Scalar, Strict, Text, parse_duration
+from connector.mapping.models import (
+    Choice,
+    Duration,
+    GuardsRule,
+    Scalar,
+    Strict,
+    Text,
+    parse_duration,
+)
 from connector.mapping.schema import model_schema
 from connector.mapping.validation import complaint
 from connector.mapping.variables import Expanded
@@ -340,6 +349,76 @@ class DefaultsRule(Strict):
         return Defaults(self.on_invalid, self.max_reject_percent, guards)
 
 
+class SyncLogRule(Strict):
+    """Runs, their outcomes and rejects as tables of a source; written by every sync."""
+
+    source: Text = Field(description="The source to write to: a database.")
+    schema_: Text | None = Field(
+        default=None, alias="schema", description="The schema of the tables; made where missing."
+    )
+
+    def sync_log(self) -> SyncLog:
+        """What the listeners work with."""
+        return SyncLog(self.source, self.schema_)
+
+
+def _webhook(value: SecretStr) -> SecretStr:
+    """The whole address is a secret: whoever knows it may post."""
+    try:
+        parts = urlsplit(value.get_secret_value())
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise complaint("this is no web address") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise complaint("this is no web address", "write https://host/path")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise complaint("the address must be https", "plain http is for this machine only")
+    return value
+
+
+def _template(value: Any) -> Any:
+    """A mapping of templates, as far as their syntax goes."""
+    from jinja2 import TemplateSyntaxError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
+        elif isinstance(part, str):
+            try:
+                SandboxedEnvironment().parse(part)
+            except TemplateSyntaxError as error:
+                raise complaint(f"this is no template: {error.message}") from None
+    return value
+
+
+class AlertRule(Strict):
+    """Post to a webhook when something happens to a mapping."""
+
+    webhook: Annotated[Secret, AfterValidator(_webhook)] = Field(
+        description='Where to post, best as a variable: "${ALERT_URL}"; https, unless it is here.'
+    )
+    on: list[Choice[Event]] = Field(
+        default=list(Event), min_length=1, description="Which events; left out: all of them."
+    )
+    template: Annotated[dict[str, Any], BeforeValidator(_template)] | None = Field(
+        default=None, description="The payload; its texts are Jinja: {text: '{{ text }}'}."
+    )
+    timeout: SecondsEntry = Field(default=10.0, description="Seconds, or as 10s.")
+    repeat: Duration = Field(
+        default=timedelta(0),
+        description="Trouble that goes on is posted once in so long; left out: with every run.",
+    )
+
+    def alert(self) -> Alert:
+        """What the listeners work with."""
+        return Alert(self.webhook, frozenset(self.on), self.template, self.timeout, self.repeat)
+
+
 class ProjectFile(Strict):
     """project.yaml: the sources, targets and defaults of a project."""
 
@@ -353,6 +432,18 @@ class ProjectFile(Strict):
     defaults: DefaultsRule = Field(
         default_factory=DefaultsRule, description="For mappings that do not say otherwise."
     )
+    sync_log: SyncLogRule | None = Field(
+        default=None, description="Keep a log of runs in the warehouse."
+    )
+    alerts: list[AlertRule] = Field(
+        default_factory=list, description="Webhooks to post to when a run needs attention."
+    )
+
+
+class AlertsPart(Strict):
+    """The alerts of project.yaml alone: their variables are asked for when one may be posted."""
+
+    alerts: list[AlertRule]
 
 
 class SourcesPart(Strict):

@@ -30,7 +30,7 @@ from connector.errors import (
     UsageError,
 )
 from connector.incremental import freshness, remember_read, start_over
-from connector.listeners import tell
+from connector.listeners.tell import tell
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.prepare import Compared, bind, compare, suppressed, utc_now

@@ -7,10 +7,9 @@ commands, so that `--help` and shell completion answer at once.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
@@ -35,6 +34,7 @@ from connector.cli.sync import sync
 from connector.cli.validate import validate
 from connector.cli.words import echo_json
 from connector.errors import ConnectorError, UsageError
+from connector.scrub import scrub
 
 INTERRUPTED = 130
 """The shell's exit code for a command that Ctrl-C ended; a sync ends with 4 instead."""
@@ -124,18 +124,3 @@ def _failure_document(settings: Settings, error: ConnectorError) -> dict[str, ob
     if settings.command in ("sync", "plan", "backfill", "recommend", "rejects retry"):
         document |= {"run_id": None, "target": settings.target, "mappings": []}
     return document | {"exit_code": error.exit_code, "error": error_json(error)}
-
-
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=Bearer )[^\s,;]+")
-
-
-def scrub(text: str, secrets: Iterable[str] = ()) -> str:
-    """Text that was not written by us, without secrets: those known, and what looks like one."""
-    named = {
-        value
-        for name, value in os.environ.items()
-        if re.search(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|_URL$|DSN", name) and len(value) > 5
-    }
-    for secret in sorted({*secrets, *named}, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return _CREDENTIALS.sub("***", text)

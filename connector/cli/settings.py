@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from connector.cli.log import Log
+from connector.scrub import secrets_in
 
 if TYPE_CHECKING:
     from connector.destination.target import Target
@@ -44,7 +44,7 @@ class Settings:
     def choose(self, project: Project) -> Target:
         """The target, with its variables. Raises `UsageError` and `ConfigError`."""
         target = project.target(self.target)
-        self.secrets |= {secret for secret in _secrets_in(target) if len(secret) > 3}
+        self.secrets |= set(secrets_in(target))
         if project.control_url is not None:
             self.secrets.add(project.control_url.get_secret_value())
         return target
@@ -58,12 +58,3 @@ class Settings:
         if name is None or name not in project.target_names:
             return project.target(self.target).name  # says what is wrong
         return name
-
-
-def _secrets_in(settings: object) -> Iterator[str]:
-    if not is_dataclass(settings):
-        return
-    for each in fields(settings):
-        value: Any = getattr(settings, each.name)
-        if hasattr(value, "get_secret_value"):
-            yield value.get_secret_value()
