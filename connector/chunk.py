@@ -202,6 +202,7 @@ class Walker:
             with (
                 bind(run.project, self.mapping) as bound,
                 stop.interrupting(mine.connection.interrupt),
+                stop.interrupting(bound.source.interrupt),
             ):
                 compared = compare(run.project, bound, mine, run.control, window=window)
         except duckdb.InterruptException:
