@@ -23,6 +23,7 @@ from connector.control.lease import lease
 from connector.control.store import ControlStore
 from connector.destination.target import Target
 from connector.errors import ConnectorError, Locked, UsageError
+from connector.listeners.tell import tell
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.prepare import Bound, bind
@@ -104,10 +105,11 @@ def backfill(
     except ConnectorError as error:
         fail(entry, error)
     finally:
+        warnings = tell(project, target, control, run.run_id)
         control.close()
     entry.seconds = time.monotonic() - began
     run.observer.finished(entry)
-    return RunReport("backfill", run.run_id, target.name, [entry])
+    return RunReport("backfill", run.run_id, target.name, [entry], warnings)
 
 
 def _ignore(_chunk: ChunkReport) -> None: ...

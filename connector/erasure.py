@@ -23,6 +23,7 @@ from connector.destination.target import Target
 from connector.destination.work import Operation, Settlement, Slices, WorkBatch
 from connector.destination.writer import Writer
 from connector.errors import ConnectorError, Locked, UsageError
+from connector.listeners.tell import tell
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.prepare import suppressed
@@ -87,6 +88,7 @@ def erase(
         lines = {line.uid_hash: line for line in Ledger(control).lines(hashes)}
         receipts = [Receipt(uid, lines[uid_hash]) for uid_hash, uid in hashes.items()]
     finally:
+        report.warnings += tell(project, target, control, report.run_id)
         control.close()
     return report, receipts
 

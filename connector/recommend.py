@@ -24,6 +24,7 @@ from connector.deliver import work_batch, write
 from connector.destination.target import Target
 from connector.destination.work import Delivery, Operation, Progress, Settlement
 from connector.errors import ConfigError, ConnectorError, Locked, Problem, UsageError
+from connector.listeners.tell import tell
 from connector.mapping.mapping import Mapping, WriteTo
 from connector.mapping.rules import Kind
 from connector.prepare import Compared, bind, compare, suppressed
@@ -125,6 +126,7 @@ def recommend(
         run.observer.finished(entry)
         erase_waiting(run, report)
     finally:
+        report.warnings += tell(project, target, control, run.run_id)
         control.close()
     return report
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,6 +47,12 @@ if TYPE_CHECKING:
     metavar="DURATION",
     help="Do it again and again, so often: 30s, 5 minutes.",
 )
+@click.option(
+    "--metrics-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the last run of every mapping as a Prometheus text file.",
+)
 @json_option
 @click.pass_obj
 def sync(
@@ -55,6 +62,7 @@ def sync(
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     watch: timedelta | None,
+    metrics_file: Path | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -72,8 +80,10 @@ def sync(
             raise UsageError("--watch goes with no other way of syncing")
         from connector.cli.watch import run_watch
 
-        return run_watch(settings, project, mappings, target, watch, as_json=as_json)
+        return run_watch(settings, project, mappings, target, watch, metrics_file, as_json=as_json)
     report = run_sync(settings, project, mappings, target, SyncOptions(**options))
+    if metrics_file is not None:
+        measure(project, target.name, metrics_file, report)
     show_run(settings, report, as_json=as_json)
     return report.exit_code
 
@@ -97,6 +107,22 @@ def run_sync(
 
     with watching(len(mappings), log, verbose=settings.verbosity > 0) as observer:
         return until_stopped(work, log)
+
+
+def measure(project: Project, target: str, file: Path, report: RunReport) -> None:
+    """Write the metrics of a target; where that fails, the report says so."""
+    from connector.control.store import ControlStore
+    from connector.errors import StateError
+    from connector.listeners.prometheus import write_metrics
+
+    try:
+        control = ControlStore(project.state_path / target, target, project.control_url)
+        try:
+            write_metrics(file, control)
+        finally:
+            control.close()
+    except StateError as error:
+        report.warnings.append(f"metrics: {error}")
 
 
 def show_run(settings: Settings, report: RunReport, *, as_json: bool) -> None:
@@ -176,7 +202,9 @@ def _total(report: RunReport) -> str:
 
 
 def show_errors(settings: Settings, report: RunReport) -> None:
-    """What went wrong with single mappings, each with its way out."""
+    """What went wrong with single mappings, each with its way out; and who could not be told."""
+    for warning in report.warnings:
+        settings.log.warning(warning)
     for entry in report.mappings:
         if entry.error is not None:
             say = settings.log.warning if entry.status == "incomplete" else settings.log.error

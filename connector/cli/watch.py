@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from connector.cli.settings import Settings
 from connector.cli.stopping import until_stopped
+from connector.cli.sync import measure
 from connector.cli.words import duration, moment
 from connector.errors import UsageError
 
@@ -29,6 +31,7 @@ def run_watch(
     mappings: Sequence[Mapping],
     target: Target,
     every: timedelta,
+    metrics_file: Path | None,
     *,
     as_json: bool,
 ) -> int:
@@ -39,7 +42,11 @@ def run_watch(
         raise UsageError("--watch needs a time between two rounds", hint="--watch 30s")
 
     def tell(report: RunReport) -> None:
+        if metrics_file is not None:
+            measure(project, target.name, metrics_file, report)
         click.echo(json.dumps(report.to_json(), ensure_ascii=False) if as_json else _line(report))
+        for warning in report.warnings:
+            settings.log.warning(warning)
 
     def trouble(error: StateError) -> None:
         settings.log.warning(error.message, error.hint)
