@@ -20,7 +20,7 @@ test: lint ## lint, types, and every test
 	@$(BIN)/python -m pytest -q -m "not chaos"
 
 chaos: $(VENV)/ready ## the long fault suite: hundreds of kills, days of faults, many more random walks
-	@$(BIN)/python -m pytest -q -m chaos tests/chaos
+	@$(BIN)/python -m pytest -q -m chaos tests
 
 lint: $(VENV)/ready ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
