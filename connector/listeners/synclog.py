@@ -186,7 +186,9 @@ def _rejects(
         whose = _whose(each, f"{each.target}/{each.mapping}")
         try:
             with open_rejects(paths) as store:
-                found = list_rejects(store, limit=MOST_REJECTS) if store is not None else []
+                if store is None:
+                    continue
+                found = list_rejects(store, limit=MOST_REJECTS)
         except Locked:
             continue  # its next run is under way already, and will log what it finds
         if not found:
