@@ -22,6 +22,7 @@ from connector.snapshot.formats import look_at
 from connector.snapshot.store import StatePaths
 from connector.source.base import Relation
 from connector.source.open import open_source
+from connector.source.write import check_writable
 
 
 class Verdict(StrEnum):
@@ -64,6 +65,7 @@ def diagnose(folder: Path, target: str | None = None) -> Iterator[Check]:
         yield _failed("target", error)
     yield from _sources(project)
     yield from _state(project, target or project.default_target)
+    yield from _listeners(project)
     if found is None:
         yield Check("api", Verdict.SKIPPED, "not asked without a target")
         return
@@ -217,6 +219,23 @@ def _control(project: Project, folder: Path, target: str) -> Check:
     except ConnectorError as error:
         return _failed("control", error)
     return _passed("control", f"the control store answers; it knows runs of {len(runs)} mappings")
+
+
+def _listeners(project: Project) -> Iterator[Check]:
+    """Those who are to be told of runs, where there are any."""
+    if project.has("alerts"):
+        try:
+            yield _passed("alerts", f"{len(project.alerts)} set up; none was posted")
+        except ConnectorError as error:
+            yield _failed("alerts", error)
+    if project.has("sync_log"):
+        try:
+            log = project.sync_log
+            if log is not None:
+                check_writable(project.source(log.source))
+                yield _passed("sync log", f"kept in {log.source}; nothing was written")
+        except ConnectorError as error:
+            yield _failed("sync log", error)
 
 
 async def _asked(target: Target, kinds: set[Kind]) -> list[Finding]:

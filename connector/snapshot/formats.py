@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import duckdb
 
 from connector.errors import Locked, StateError
-from connector.snapshot.store import FORMAT, StatePaths
+from connector.snapshot.store import StatePaths, check_format
 from connector.sql import literal
-
-OLDEST = 1
-"""The oldest format that a sync can still take over."""
 
 
 def look_at(paths: StatePaths) -> int | None:
@@ -40,24 +35,5 @@ def look_at(paths: StatePaths) -> int | None:
         ) from error
     if found is None:
         return None
-    check_format(paths.file, int(found[0]))
+    check_format(paths.file, found[0])
     return int(found[0])
-
-
-def check_format(file: Path, found: int) -> None:
-    """Refuse a state file that a sync of this version cannot take over.
-
-    Raises:
-        StateError: it is too new, or too old.
-    """
-    if found > FORMAT:
-        raise StateError(
-            f"the state file {file} is of format {found}; this version knows {FORMAT}",
-            hint="use the newer connector that wrote it",
-        )
-    if found < OLDEST:
-        raise StateError(
-            f"the state file {file} is of format {found}; this version reads {OLDEST} and later",
-            hint="open it once with a version in between, or move it away and run "
-            "`connector sync --rebaseline`",
-        )

@@ -27,6 +27,9 @@ from connector.sql import literal
 FORMAT = 1
 """Version of the tables in a state file; an older one is migrated, a newer one refused."""
 
+OLDEST = 1
+"""The oldest version that can still be migrated."""
+
 MEMORY_LIMIT = "1GB"
 """What DuckDB may hold before it spills to the stage folder."""
 
@@ -106,7 +109,7 @@ def open_store(
 
     Raises:
         Locked: another process has it open.
-        StateError: it cannot be read or written, or is of a newer format.
+        StateError: it cannot be read or written, or is of another format.
     """
     in_memory = not keep and not paths.file.exists()
     stage = paths.stage.with_name(f"{paths.stage.name}.{os.getpid()}") if in_memory else paths.stage
@@ -220,13 +223,29 @@ def _prepare(store: Store) -> None:
         for statement in ["BEGIN", *statements("schema"), "COMMIT"]:
             store.connection.execute(statement)
         store.remember(format=str(FORMAT))
-    found = int(store.meta("format") or 0)
-    if found > FORMAT:
+    check_format(store.paths.file, store.meta("format"))
+    merge(store)
+
+
+def check_format(file: Path, found: str | None) -> None:
+    """Refuse a state file that this version cannot take over; one that was only begun has none.
+
+    Raises:
+        StateError: it is too new, or too old.
+    """
+    if found is None:
+        return
+    if int(found) > FORMAT:
         raise StateError(
-            f"the state file {store.paths.file} is of format {found}; this version knows {FORMAT}",
+            f"the state file {file} is of format {found}; this version knows {FORMAT}",
             hint="use the newer connector that wrote it",
         )
-    merge(store)
+    if int(found) < OLDEST:
+        raise StateError(
+            f"the state file {file} is of format {found}; this version reads {OLDEST} and later",
+            hint="open it once with a version in between, or move it away and run "
+            "`connector sync --rebaseline`",
+        )
 
 
 def merge(store: Store) -> None:

@@ -287,6 +287,20 @@ def test_recommendations_need_a_key_that_may_ask(shop: Shop) -> None:
     assert "forbids" in failed["api"]["message"]
 
 
+def test_alerts_and_a_sync_log_that_cannot_work_are_found(shop: Shop) -> None:
+    file = shop.files.path / "project.yaml"
+    before = file.read_text()
+    said = 'alerts: [{webhook: "${NO_SUCH_HOOK}"}]\nsync_log: {source: nowhere}\n'
+    file.write_text(before + said)
+    failed = failures(shop)
+    assert "NO_SUCH_HOOK" in failed["alerts"]["message"]
+    assert "nowhere" in failed["sync log"]["message"]
+    file.write_text(
+        before + 'alerts: [{webhook: "http://127.0.0.1:9"}]\nsync_log: {source: warehouse}\n'
+    )
+    assert shop("doctor").code == 0
+
+
 def _project(url: str, key: str = "sandbox") -> str:
     return PROJECT.format(url=url).replace("api_key: sandbox", f"api_key: {key}")
 
