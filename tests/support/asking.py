@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,14 @@ class Asking:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def kill_after(self, answers: int) -> None:
+        """Run it until the API has given so many answers in all, and end it as `kill -9` does."""
+        with self.start() as process:
+            while self.asked < answers:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.01)
+            process.kill()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command to its end."""

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -93,10 +92,7 @@ def test_a_killed_run_is_gone_on_with_and_every_answer_is_there_once(
     asking = building(users=400)
     far.set_faults({"latency": "40ms"})
     for threshold in (180, 360):
-        with asking.start() as process:
-            while asking.asked < threshold:
-                time.sleep(0.01)
-            process.kill()
+        asking.kill_after(threshold)
     far.set_faults({})
     report = asking.run()
     assert report.exit_code == 0

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,10 +83,7 @@ def test_a_killed_run_is_gone_on_with_into_postgresql(
         write_to="{table: recommendations, source: pg}",
     )
     far.set_faults({"latency": "40ms"})
-    with asking.start() as process:
-        while asking.asked < 150:
-            time.sleep(0.01)
-        process.kill()
+    asking.kill_after(150)
     far.set_faults({})
     report = asking.run()
     assert report.exit_code == 0
