@@ -26,7 +26,7 @@ from connector.errors import ConnectorError, Locked, UsageError
 from connector.listeners.tell import tell
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
-from connector.prepare import suppressed
+from connector.prepare import read_feed, suppressed
 from connector.project import Project
 from connector.report import Http, MappingReport, RejectSample, RunReport, Status
 from connector.rightofway import sending_lease
@@ -123,6 +123,26 @@ def ledger(project: Project, target: str) -> list[Erasure]:
     control = open_control(project, target)
     try:
         return Ledger(control).lines()
+    finally:
+        control.close()
+
+
+def waiting_in_feed(project: Project, target: str, mapping: Mapping) -> list[str]:
+    """Whom the erasure feed of a mapping lists and who is not erased yet: hashes of uids, sorted.
+
+    Reads the feed and the control store, and sends nothing.
+
+    Raises:
+        SourceError: the feed cannot be read.
+        StateError: the control store cannot be used.
+    """
+    uids = read_feed(project, mapping)
+    if not uids:
+        return []
+    control = open_control(project, target)
+    try:
+        hasher = control.hasher()
+        return sorted({hasher(uid) for uid in uids} - set(control.suppressed()))
     finally:
         control.close()
 

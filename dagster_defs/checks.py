@@ -7,6 +7,7 @@ import dagster as dg
 
 from connector.mapping.mapping import Mapping
 from connector.report import MappingReport
+from dagster_defs.backfill import can_be_backfilled
 
 OnTooManyRejects = Literal["warn", "error", "block", "fail"]
 """What more rejects than `max_reject_percent` are: a warning, an error, an error that keeps
@@ -15,13 +16,18 @@ downstream assets from running, or the end of the run."""
 NOTHING_PENDING = "nothing_pending"
 REJECTS = "rejects_within_limits"
 RECONCILES = "reconciles_with_source"
+FRESH = "events_fresh"
+
+LIMIT = "hours_allowed"
 
 Judgement = tuple[bool, str, dict[str, Any]]
 
 
-def check_specs(key: dg.AssetKey, on_too_many: OnTooManyRejects) -> list[dg.AssetCheckSpec]:
+def check_specs(
+    mapping: Mapping, key: dg.AssetKey, on_too_many: OnTooManyRejects, fresh_within_hours: float
+) -> list[dg.AssetCheckSpec]:
     """The checks of one mapping's asset."""
-    return [
+    specs = [
         dg.AssetCheckSpec(
             NOTHING_PENDING,
             asset=key,
@@ -40,6 +46,15 @@ def check_specs(key: dg.AssetKey, on_too_many: OnTooManyRejects) -> list[dg.Asse
             "sent: none is lost on the way.",
         ),
     ]
+    if can_be_backfilled(mapping):
+        limit = f"{fresh_within_hours:g} hours"
+        said = f"The cursor came to within {limit} of the end of the sync."
+        specs.append(
+            dg.AssetCheckSpec(
+                FRESH, asset=key, description=said, metadata={LIMIT: fresh_within_hours}
+            )
+        )
+    return specs
 
 
 def evaluate(
@@ -50,12 +65,16 @@ def evaluate(
     on_too_many: OnTooManyRejects,
 ) -> Iterator[dg.AssetCheckResult]:
     """Those of `specs` that are known here, judged on what a sync reports."""
-    severities = {REJECTS: dg.AssetCheckSeverity.WARN} if on_too_many == "warn" else {}
+    severities = {FRESH: dg.AssetCheckSeverity.WARN}
+    if on_too_many == "warn":
+        severities[REJECTS] = dg.AssetCheckSeverity.WARN
     for spec in specs:
-        judge = _JUDGES.get(spec.name)
-        if judge is None:
+        if spec.name == FRESH:
+            passed, description, metadata = _fresh(report, spec.metadata[LIMIT])
+        elif (judge := _JUDGES.get(spec.name)) is not None:
+            passed, description, metadata = judge(report, mapping)
+        else:
             continue
-        passed, description, metadata = judge(report, mapping)
         yield dg.AssetCheckResult(
             asset_key=spec.asset_key,
             check_name=spec.name,
@@ -78,6 +97,14 @@ def _rejects(report: MappingReport, mapping: Mapping) -> Judgement:
     description = f"{percent:.2f} % of the rows are rejected; {limit:g} % are allowed"
     metadata = {"rejected": report.rejected, "percent": percent, "max_reject_percent": limit}
     return not report.too_many_rejects, description, metadata
+
+
+def _fresh(report: MappingReport, hours: float) -> Judgement:
+    behind = report.freshness.behind_seconds if report.freshness else None
+    if behind is None:
+        return False, "no event has come yet", {LIMIT: hours}
+    description = f"{behind / 3600:,.1f} hours behind; {hours:g} are allowed"
+    return behind <= hours * 3600, description, {"behind_seconds": behind, LIMIT: hours}
 
 
 def _reconciles(report: MappingReport, _: Mapping) -> Judgement:

@@ -17,8 +17,21 @@ from connector.report import MappingReport, Status
 from dagster_defs import names
 from dagster_defs.assets import LINEAGE, asset_spec, table_specs, with_lineage
 from dagster_defs.automation import Schedules, SyncFailure, build_failure_sensor, build_schedule
+from dagster_defs.backfill import (
+    BackfillConfig,
+    Backfills,
+    backfill_spec,
+    can_be_backfilled,
+    run_backfill,
+)
 from dagster_defs.checks import OnTooManyRejects, check_specs, evaluate
 from dagster_defs.coverage import build_coverage_check
+from dagster_defs.erasure import (
+    ErasureFeeds,
+    build_erase_job,
+    build_erasure_check,
+    build_erasure_sensor,
+)
 from dagster_defs.jobs import build_jobs
 from dagster_defs.metadata import row_count, run_metadata
 from dagster_defs.outcome import Retries, raise_for_error, raise_unless_done
@@ -109,6 +122,22 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
         Schedules,
         dg.Resolver.default(description="What becomes of `schedule:` in the mappings."),
     ] = field(default_factory=Schedules)
+    backfills: Annotated[
+        Backfills,
+        dg.Resolver.default(
+            description="Partitions of events mappings with a cursor: by day or hour, since when."
+        ),
+    ] = field(default_factory=Backfills)
+    erasure_feeds: Annotated[
+        ErasureFeeds,
+        dg.Resolver.default(description="How feeds of erasures are watched."),
+    ] = field(default_factory=ErasureFeeds)
+    fresh_within_hours: Annotated[
+        float,
+        dg.Resolver.default(
+            description="How far the cursor of events may be behind before a check warns."
+        ),
+    ] = 24.0
     jobs: Annotated[
         bool, dg.Resolver.default(description="Whether there are jobs for one-off work.")
     ] = True
@@ -132,7 +161,7 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
     def get_spec(cls) -> dg.ComponentTypeSpec:
         """What listings of components show."""
         return dg.ComponentTypeSpec(
-            tags=["reverse-etl"], produces=["asset", "asset_check", "schedule", "job"]
+            tags=["reverse-etl"], produces=["asset", "asset_check", "schedule", "job", "sensor"]
         )
 
     @cached_property
@@ -164,7 +193,11 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
 
     def get_check_specs(self, mapping: Mapping, key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         """The checks of a mapping. To be overridden: leave some out, or make them blocking."""
-        return check_specs(key, self.on_too_many_rejects)
+        return check_specs(mapping, key, self.on_too_many_rejects, self.fresh_within_hours)
+
+    def get_backfills(self, mapping: Mapping) -> Backfills:
+        """How the events of a mapping are partitioned. To be overridden, where they differ."""
+        return self.backfills
 
     def execute(
         self, context: dg.AssetExecutionContext, mapping: Mapping, config: SyncConfig
@@ -236,28 +269,51 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
         assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
             self._asset(each, specs[each.name]) for each in mappings
         ]
+        assets += [
+            self._by_time(each, specs[each.name])
+            for each in mappings
+            if can_be_backfilled(each) and self.get_backfills(each).enabled
+        ]
         if self.declare_tables:
             assets += table_specs(specs.values())
         schedules = [
             build_schedule(each, keys[each.name], prefix=self.name, rules=self.schedules)
             for each in mappings
         ]
+        feeds = [
+            build_erasure_sensor(
+                self.sync_project,
+                each,
+                keys[each.name],
+                prefix=self.name,
+                rules=self.erasure_feeds,
+            )
+            for each in mappings
+        ]
         overridden = type(self).on_failure is not SyncMappingsComponent.on_failure
         ops = {self._op_name(each): each.name for each in mappings}
         return dg.Definitions(
             assets=assets,
-            asset_checks=self._coverage_checks(keys),
+            asset_checks=self._checks(keys),
             schedules=[each for each in schedules if each is not None],
-            jobs=build_jobs(self.sync_project, keys, prefix=self.name, pool=self.pool)
-            if self.jobs
-            else [],
-            sensors=[build_failure_sensor(self.name, ops, self.on_failure)] if overridden else [],
+            jobs=self._jobs(keys) if self.jobs else [],
+            sensors=[
+                *(each for each in feeds if each is not None),
+                *([build_failure_sensor(self.name, ops, self.on_failure)] if overridden else []),
+            ],
         )
 
-    def _coverage_checks(self, keys: dict[str, dg.AssetKey]) -> list[dg.AssetChecksDefinition]:
+    def _jobs(self, keys: dict[str, dg.AssetKey]) -> list[dg.JobDefinition]:
+        sync, retries = self.sync_project, self.retries
+        jobs = build_jobs(sync, keys, prefix=self.name, pool=self.pool)
+        return [*jobs, build_erase_job(sync, prefix=self.name, pool=self.pool, retries=retries)]
+
+    def _checks(self, keys: dict[str, dg.AssetKey]) -> list[dg.AssetChecksDefinition]:
+        """Those that are steps of their own."""
         found = (
-            build_coverage_check(self.sync_project, each, keys[each.name], prefix=self.name)
+            build(self.sync_project, each, keys[each.name], prefix=self.name)
             for each in self.sync_project.mappings
+            for build in (build_coverage_check, build_erasure_check)
         )
         return [check for check in found if check is not None]
 
@@ -283,3 +339,22 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
             yield from self.execute(context, mapping, config)
 
         return synced
+
+    def _by_time(self, mapping: Mapping, spec: dg.AssetSpec) -> dg.AssetsDefinition:
+        op, backfills = self.op or OpSpec(), self.get_backfills(mapping)
+
+        @dg.multi_asset(
+            name=names.identifier(self._op_name(mapping), f"by_{backfills.by}"),
+            specs=[backfill_spec(spec, mapping, backfills)],
+            op_tags=op.tags,
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            pool=f"{self.pool}__backfill",
+        )
+        def backfilled(
+            context: dg.AssetExecutionContext, config: BackfillConfig
+        ) -> Iterator[Yielded]:
+            run_backfill(self.sync_project, context, mapping, backfills, config, self.retries)
+            # Partitions are noted where they are done; to return would note them all once more.
+            yield from ()
+
+        return backfilled

@@ -6,13 +6,14 @@ database is out of reach of erasures. `connector rejects list` shows them.
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC
 from itertools import pairwise
 from typing import Any
 
 import dagster as dg
 
 from connector.mapping.rules import Kind
-from connector.report import MappingReport, Operation
+from connector.report import Freshness, MappingReport, Operation
 
 OPERATIONS = {
     Kind.USERS: ("upsert", "soft_delete", "hard_delete"),
@@ -47,11 +48,24 @@ def run_metadata(report: MappingReport, rates: Sequence[float] = ()) -> dict[str
     if Kind(report.kind) is Kind.USERS:
         metadata["soft_deletes"] = report.changes["soft_delete"].acknowledged
         metadata["hard_deletes"] = report.changes["hard_delete"].acknowledged
+    if report.freshness:
+        metadata |= _freshness(report.freshness)
     if report.rejects:
         metadata["rejects"] = _rejects(report)
     if report.adopted:
         metadata["adopted"] = report.adopted
     return metadata
+
+
+def _freshness(freshness: Freshness) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if freshness.watermark is not None:
+        found["watermark"] = dg.MetadataValue.timestamp(freshness.watermark.replace(tzinfo=UTC))
+        found["behind_seconds"] = freshness.behind_seconds
+    if freshness.lag_seconds is not None:
+        found["lag_p50_seconds"] = freshness.lag_seconds.p50
+        found["lag_p95_seconds"] = freshness.lag_seconds.p95
+    return found
 
 
 def plan_metadata(report: MappingReport) -> dict[str, Any]:

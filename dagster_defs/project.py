@@ -3,23 +3,50 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 import dagster as dg
 from pydantic import SecretStr
 
+from connector import erasure
+from connector.backfill import BackfillOptions, backfill
+from connector.control.erasures import Erasure
 from connector.coverage.cover import cover
 from connector.coverage.report import MappingCoverage
 from connector.destination.target import Target
+from connector.erasure import Receipt
 from connector.errors import UsageError
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.plan import plan
 from connector.project import Project, load_project
 from connector.rejects import ask_again
-from connector.report import MappingReport, RunReport
-from connector.sync import SyncOptions, sync
+from connector.report import ChunkReport, MappingReport, RunReport
+from connector.stop import Stop
+from connector.sync import Observer, SyncOptions, sync
+from connector.windows import Span
 from dagster_defs.sync import RunLog, run_watched
+
+
+@dataclass(frozen=True)
+class ErasureCount:
+    """How an erasure by hand went, without saying of whom; times are naive UTC."""
+
+    report: MappingReport
+    unknown: int
+    """How many the target did not know."""
+    profiles_gone_by: datetime | None
+    models_forget_by: datetime | None
+
+    @classmethod
+    def of(cls, report: MappingReport, receipts: Sequence[Receipt]) -> Self:
+        """Count receipts."""
+        gone = [each.profile_gone_by for each in receipts if each.profile_gone_by]
+        forgotten = [each.models_forget_by for each in receipts if each.models_forget_by]
+        unknown = sum(each.erasure.answer == 404 for each in receipts)
+        return cls(report, unknown, max(gone, default=None), max(forgotten, default=None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +114,64 @@ class SyncProject:
             watcher=watcher,
             cancelled=cancelled,
         )
+
+    def backfill(
+        self,
+        mapping: Mapping,
+        window: Span,
+        options: BackfillOptions,
+        log: dg.DagsterLogManager,
+        *,
+        watcher: RunLog,
+        cancelled: Callable[[Sequence[MappingReport]], None],
+        on_chunk: Callable[[ChunkReport], None] | None = None,
+    ) -> RunReport:
+        """Send the events of a window, in a thread of its own; `on_chunk` is called in it.
+
+        Raises:
+            ConnectorError: it could not begin.
+        """
+        target = self.target()
+        return run_watched(
+            lambda stop, observer: backfill(
+                self.project,
+                mapping,
+                window,
+                target=target,
+                options=options,
+                stop=stop,
+                observer=observer,
+                on_chunk=on_chunk,
+            ),
+            log,
+            watcher=watcher,
+            cancelled=cancelled,
+        )
+
+    def erase(self, uids: Sequence[str], log: dg.DagsterLogManager) -> ErasureCount:
+        """Delete users for good, in a thread of its own; the uids are in nothing that comes back.
+
+        Raises:
+            ConnectorError: it could not begin.
+        """
+        target = self.target()
+        receipts: list[Receipt] = []
+
+        def work(stop: Stop, _: Observer) -> RunReport:
+            report, found = erasure.erase(self.project, target, uids, stop=stop)
+            receipts.extend(found)
+            return report
+
+        run = run_watched(work, log, watcher=RunLog(), cancelled=lambda _: None)
+        return ErasureCount.of(run.mappings[0], receipts)
+
+    def waiting_for_erasure(self, mapping: Mapping) -> list[str]:
+        """Hashes of those whom the mapping's erasure feed lists and who are not erased yet."""
+        return erasure.waiting_in_feed(self.project, self.target_name, mapping)
+
+    def erasures(self) -> list[Erasure]:
+        """The ledger of the target."""
+        return erasure.ledger(self.project, self.target_name)
 
     def plan(self, mappings: Sequence[Mapping]) -> RunReport:
         """What a sync would do. Errors as for `sync`."""

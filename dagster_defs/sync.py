@@ -43,7 +43,8 @@ class RunLog(Observer):
     """Turns what a sync says on its way into lines of the run's log."""
 
     def __init__(self) -> None:
-        self.lines: SimpleQueue[str | None] = SimpleQueue()
+        self.lines: SimpleQueue[str | Callable[[], None] | None] = SimpleQueue()
+        """Lines, and what else the step's own thread is to do; None is the end."""
         self.rates: dict[str, list[float]] = {}
         self._planned = 0
         self._said = 0.0
@@ -93,7 +94,10 @@ def run_watched(
         future.add_done_callback(lambda _: watcher.lines.put(None))
         try:
             while (line := watcher.lines.get()) is not None:
-                log.info(line)
+                if callable(line):
+                    line()
+                else:
+                    log.info(line)
         except BaseException:
             stop.request()
             log.warning("cancelled: finishing what is in flight")

@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
-from conftest import Shop
 from dagster.components.testing.test_cases import (
     TestOpCustomization,
     TestTranslation,
@@ -18,6 +17,7 @@ from dagster.components.testing.utils import create_defs_folder_sandbox
 
 from dagster_defs import SyncConfig, SyncMappingsComponent
 from dagster_defs.automation import SyncFailure
+from tests.dagster.conftest import Shop
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated"),

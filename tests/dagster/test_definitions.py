@@ -8,10 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from conftest import Shop
 
 from connector.errors import ConfigError, UsageError
 from dagster_defs.automation import Schedules
+from tests.dagster.conftest import Shop
 
 USERS = dg.AssetKey(["sequen", "users"])
 CLICKS = dg.AssetKey(["sequen", "clicks"])

@@ -4,7 +4,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from conftest import CLICKS, USERS, Shop
+
+from tests.dagster.conftest import CLICKS, USERS, Shop
 
 
 def run(

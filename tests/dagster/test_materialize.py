@@ -8,11 +8,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from conftest import CLICKS, USERS, Shop
 
 from connector.control.lease import lease
 from connector.control.store import ControlStore
 from dagster_defs.outcome import Retries
+from tests.dagster.conftest import CLICKS, USERS, Shop
 
 KEY = dg.AssetKey(["sequen", "users"])
 

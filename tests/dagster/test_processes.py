@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import USERS, Shop
+
+from tests.dagster.conftest import USERS, Shop
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
