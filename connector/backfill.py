@@ -7,7 +7,6 @@ same holds row by row, as in a sync. A sync of the target always goes first.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -20,7 +19,6 @@ import pyarrow as pa
 from connector.chunk import Meter, Outcome, Stopped, Walker
 from connector.control import chunks as ledger
 from connector.control.lease import lease
-from connector.control.store import ControlStore
 from connector.destination.target import Target
 from connector.errors import ConnectorError, Locked, UsageError
 from connector.listeners.tell import tell
@@ -38,9 +36,9 @@ from connector.report import (
     Status,
 )
 from connector.rightofway import RightOfWay, backfill_lease
+from connector.run import Observer, Run, fail, open_run, record, too_many
 from connector.source.base import Window
 from connector.stop import Stop
-from connector.sync import DEFAULTS, Nobody, Observer, Run, fail, record, too_many
 from connector.windows import (
     MILLISECOND,
     MOST_CHUNKS,
@@ -84,16 +82,7 @@ def backfill(
         StateError: the control store cannot be used.
     """
     _check_usage(mapping, window, options)
-    control = ControlStore(project.state_path / target.name, target.name, project.control_url)
-    run = Run(
-        project,
-        target,
-        control,
-        run_id=secrets.token_hex(8),
-        options=DEFAULTS,
-        stop=stop or Stop(),
-        observer=observer or Nobody(),
-    )
+    run = open_run(project, target, stop=stop, observer=observer)
     entry = MappingReport(mapping.name, str(mapping.kind), chunks=[])
     job = _Job(run, mapping, window, options, entry, on_chunk or _ignore)
     began = time.monotonic()
@@ -105,8 +94,8 @@ def backfill(
     except ConnectorError as error:
         fail(entry, error)
     finally:
-        warnings = tell(project, target, control, run.run_id)
-        control.close()
+        warnings = tell(project, target, run.control, run.run_id)
+        run.control.close()
     entry.seconds = time.monotonic() - began
     run.observer.finished(entry)
     return RunReport("backfill", run.run_id, target.name, [entry], warnings)

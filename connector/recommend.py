@@ -9,7 +9,6 @@ every answer is there once.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ import duckdb
 import pyarrow as pa
 
 from connector.control.lease import lease
-from connector.control.store import ControlStore
 from connector.deliver import work_batch, write
 from connector.destination.target import Target
 from connector.destination.work import Delivery, Operation, Progress, Settlement
@@ -38,6 +36,7 @@ from connector.report import (
     RunReport,
     Status,
 )
+from connector.run import Observer, Run, fail, open_run, record, too_many
 from connector.snapshot import answers
 from connector.snapshot.answers import Answered, Requests
 from connector.snapshot.changes import Queries, Refused
@@ -46,16 +45,7 @@ from connector.snapshot.rejects import sample_rejects
 from connector.snapshot.store import open_store
 from connector.source.write import Layout, Type, check_writable, write_parquet, write_table
 from connector.stop import Stop
-from connector.sync import (
-    DEFAULTS,
-    Nobody,
-    Observer,
-    Run,
-    erase_waiting,
-    fail,
-    record,
-    too_many,
-)
+from connector.sync import erase_waiting
 
 LAYOUT = Layout(
     columns=(
@@ -107,16 +97,7 @@ def recommend(
         StateError: the control store cannot be used.
     """
     destination = _destination(project, mapping)
-    control = ControlStore(project.state_path / target.name, target.name, project.control_url)
-    run = Run(
-        project,
-        target,
-        control,
-        run_id=secrets.token_hex(8),
-        options=DEFAULTS,
-        stop=stop or Stop(),
-        observer=observer or Nobody(),
-    )
+    run = open_run(project, target, stop=stop, observer=observer)
     entry = MappingReport(
         mapping.name, str(mapping.kind), recommendations=Recommendations(write_to=str(destination))
     )
@@ -126,8 +107,8 @@ def recommend(
         run.observer.finished(entry)
         erase_waiting(run, report)
     finally:
-        report.warnings += tell(project, target, control, run.run_id)
-        control.close()
+        report.warnings += tell(project, target, run.control, run.run_id)
+        run.control.close()
     return report
 
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
 
 import duckdb
 
 from connector.control.erasures import Ledger
 from connector.control.lease import lease
 from connector.control.runs import forget_idle_before
-from connector.control.store import ControlStore
 from connector.deliver import deliver, request_erasures
 from connector.destination.target import Target
-from connector.destination.work import Delivery, Progress
+from connector.destination.work import Delivery
 from connector.erasure import NAME as ERASE
 from connector.erasure import finish_recorded, purge_others
 from connector.errors import (
-    ConfigError,
     ConnectorError,
     DestinationError,
-    GuardTripped,
     Locked,
     SourceError,
     StateError,
@@ -37,93 +32,44 @@ from connector.prepare import Compared, bind, compare, suppressed, utc_now
 from connector.project import Project
 from connector.report import (
     MAX_SAMPLES,
-    Guard,
     MappingReport,
     RejectSample,
     RunReport,
     Status,
 )
 from connector.rightofway import learn_from_backfill
+from connector.run import (
+    DEFAULTS,
+    Nobody,
+    Observer,
+    Run,
+    SyncOptions,
+    fail,
+    open_run,
+    record,
+    too_many,
+)
 from connector.snapshot import guards
 from connector.snapshot.changes import Changes, Queries
 from connector.snapshot.lags import Lags
 from connector.snapshot.purge import forget_erased, rewrite
 from connector.snapshot.rejects import sample_rejects
 from connector.snapshot.stage import SENT
-from connector.snapshot.store import StatePaths, open_store
+from connector.snapshot.store import open_store
 from connector.stop import Stop
 
-
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
-    """How a sync differs from the usual one.
-
-    `allow_deletes` lets at most so many deletes through the guards; `limit` sends at most so many
-    rows of each mapping, the rest stays pending.
-    """
-
-    full_refresh: bool = False
-    rebaseline: bool = False
-    allow_deletes: int | None = None
-    limit: int | None = None
-
-
-DEFAULTS = SyncOptions()
-
-
-class Observer(Protocol):
-    """Who watches a run: a progress bar, a log, Dagster."""
-
-    def started(self, name: str) -> None:
-        """A mapping is being read and compared."""
-        ...
-
-    def sending(self, name: str, rows: int) -> None:
-        """So many rows are about to be sent."""
-        ...
-
-    def progress(self, name: str, progress: Progress) -> None:
-        """Some of them have arrived."""
-        ...
-
-    def finished(self, report: MappingReport) -> None:
-        """A mapping is through."""
-        ...
-
-
-class Nobody:
-    """Watches nothing."""
-
-    def started(self, name: str) -> None:
-        """Not looked at."""
-
-    def sending(self, name: str, rows: int) -> None:
-        """Not looked at."""
-
-    def progress(self, name: str, progress: Progress) -> None:
-        """Not looked at."""
-
-    def finished(self, report: MappingReport) -> None:
-        """Not looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What the mappings of one run share."""
-
-    project: Project
-    target: Target
-    control: ControlStore
-    run_id: str
-    options: SyncOptions
-    stop: Stop
-    observer: Observer
-    held: Callable[[], bool] | None = None
-    """While it says so, nothing is sent."""
-
-    def paths(self, mapping: Mapping) -> StatePaths:
-        """Where a mapping keeps its state for this target."""
-        return StatePaths(self.project.state_path / self.target.name, mapping.name)
+__all__ = [
+    "DEFAULTS",
+    "Nobody",
+    "Observer",
+    "Run",
+    "SyncOptions",
+    "fail",
+    "record",
+    "sync",
+    "synced",
+    "too_many",
+]
 
 
 def sync(
@@ -146,16 +92,7 @@ def sync(
     """
     _check_usage(options)
     chosen = synced(mappings)
-    control = ControlStore(project.state_path / target.name, target.name, project.control_url)
-    run = Run(
-        project,
-        target,
-        control,
-        run_id=secrets.token_hex(8),
-        options=options,
-        stop=stop or Stop(),
-        observer=observer or Nobody(),
-    )
+    run = open_run(project, target, options=options, stop=stop, observer=observer)
     report = RunReport("sync", run.run_id, target.name)
     refusal: _Ended | None = None
     try:
@@ -171,8 +108,8 @@ def sync(
             erase_waiting(run, report)
         _purge_others(run, report, {mapping.name for mapping in chosen})
     finally:
-        report.warnings += tell(project, target, control, run.run_id)
-        control.close()
+        report.warnings += tell(project, target, run.control, run.run_id)
+        run.control.close()
     return report
 
 
@@ -274,34 +211,6 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, _Ended | 
     if ended or report.outage:
         return report, _Ended(report.status, report.error, report.hint)
     return report, None
-
-
-def fail(report: MappingReport, error: ConnectorError) -> None:
-    """Say in a report why a mapping could not be done."""
-    by_error = {GuardTripped: Status.BLOCKED, Locked: Status.LOCKED}
-    report.status = by_error.get(type(error), Status.FAILED)
-    report.error, report.hint = error.message, error.hint
-    report.lasting = isinstance(error, ConfigError | DestinationError)
-    report.transient = isinstance(error, StateError) or (
-        isinstance(error, SourceError) and error.transient
-    )
-    if isinstance(error, GuardTripped):
-        report.guard = Guard(error.guard, error.numbers, error.deletes)
-
-
-def record(run: Run, number: int, report: MappingReport) -> None:
-    """Keep the report of a run that was noted as number so and so when it began."""
-    # Keys and values of single rows stay out: the control store is not purged by erasures.
-    document = report.to_json() | {"rejects": []}
-    run.control.finish_run(
-        number,
-        status=str(report.status),
-        pending=report.pending,
-        rejected=report.rejected,
-        seconds=report.seconds,
-        report=document,
-        error=None if report.status is Status.BLOCKED else report.error,
-    )
 
 
 def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
@@ -453,8 +362,3 @@ def _count_outcomes(report: MappingReport, changes: Changes, delivery: Delivery 
     if report.pending:
         report.status = Status.INCOMPLETE
         report.error = delivery.incomplete or "stopped at --limit; the rest is pending"
-
-
-def too_many(mapping: Mapping, report: MappingReport) -> bool:
-    """Whether more rows were rejected than the mapping takes."""
-    return report.rejected * 100 > mapping.max_reject_percent * max(report.rows.source, 1)
