@@ -4,7 +4,8 @@
 project adds them with a `defs.yaml` of type `dagster_defs.SyncMappingsComponent`.
 """
 
+from dagster_defs.backfill import Backfills
 from dagster_defs.component import SyncMappingsComponent
 from dagster_defs.sync import SyncConfig
 
-__all__ = ["SyncConfig", "SyncMappingsComponent"]
+__all__ = ["Backfills", "SyncConfig", "SyncMappingsComponent"]

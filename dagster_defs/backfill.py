@@ -67,6 +67,9 @@ def backfill_spec(spec: dg.AssetSpec, mapping: Mapping, backfills: Backfills) ->
         description=f"Events of {mapping.name!r} by the {backfills.by} of `{mapping.cursor}`, as "
         "backfills sent them.",
         partitions_def=backfills.partitions(),
+        # In the same group a table `clicks` that nothing declares would be taken for
+        # `sequen/clicks`: Dagster looks for assets of the same name there.
+        group_name=f"{spec.group_name or 'default'}_backfills",
         automation_condition=None,
         # Days are noted one by one, as they are done: none is left for the end of the run.
         skippable=True,

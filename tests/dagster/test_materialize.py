@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -197,10 +199,34 @@ def test_a_guard_that_trips_is_a_failure_with_its_numbers_and_no_retry(
     result = shop.materialize("users", instance=instance)
     assert not result.success
     assert result.retry_attempts_for_node("sequen__users") == 0
-    assert "30 rows, and 10 deletes would follow" in failure(result)
-    assert "max_delete_fraction 0.15" in failure(result)
+    assert "10 of 40 synced rows (25.0%) would be deleted" in failure(result)
+    assert "max_delete_fraction 15.0%" in failure(result)
+    assert "`allow_deletes: 10`" in failure(result)
     assert "u3" not in everything(instance, result)
     assert shop.sandbox.counts()["live"] == USERS
+
+
+def test_a_source_that_is_busy_is_tried_again(shop: Shop) -> None:
+    hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
+    command = [sys.executable, "-c", hold, str(shop.warehouse)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        result = shop.materialize("users", retries=Retries(max_retries=1, seconds=0.01))
+        holder.kill()
+    assert not result.success
+    assert result.retry_attempts_for_node("sequen__users") == 1
+    assert shop.materialize("users").success
+
+
+@pytest.mark.parametrize(("hours", "fresh"), [(24.0, False), (1e6, True)])
+def test_events_are_fresh_when_the_cursor_came_near_enough(
+    shop: Shop, hours: float, fresh: bool
+) -> None:
+    result = shop.materialize("clicks", fresh_within_hours=hours)
+    assert result.success
+    assert checks(result)["events_fresh"] is fresh
+    assert materialized(result, "clicks")["behind_seconds"] > 0
 
 
 def test_what_a_guard_stopped_can_be_let_through_once(shop: Shop) -> None:
@@ -322,4 +348,5 @@ def test_coverage_is_checked_where_a_tier_is_required(
 
 
 def test_no_coverage_check_is_offered_where_no_tier_is_required(shop: Shop) -> None:
-    assert list(shop.defs().asset_checks or []) == []
+    checks = [key.name for each in shop.defs().asset_checks or [] for key in each.check_keys]
+    assert checks == ["erasures_in_time"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dagster.conftest import USERS, Shop
+from tests.dagster.conftest import CLICKS, USERS, Shop
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -49,6 +49,27 @@ def test_a_run_killed_in_the_middle_is_made_good_by_the_next(
     assert shop.materialize("users").success
     assert shop.sandbox.counts()["live"] == USERS
     assert {user["plan"] for user in shop.sandbox.users()} == {"gold"}
+
+
+def test_a_backfill_killed_in_the_middle_is_made_good_by_the_next(
+    shop: Shop, environment: dict[str, str]
+) -> None:
+    shop.execute('UPDATE clicks SET "at" = "at" + to_days(minute("at")::INT // 9)')
+    shop.folder.write("project.yaml", shop.project_yaml(events_per_request=2, max_in_flight=1))
+    shop.sandbox.set_faults({"latency": "50ms"})
+    command = [
+        str(BIN / "dagster"), "asset", "materialize", "-m", "dagster_defs.definitions",
+        "--select", "key:sequen/clicks/by_day", "--partition-range", "2026-01-01...2026-01-07",
+    ]  # fmt: skip
+    with subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL) as killed:
+        while (arrived := shop.sandbox.counts()["events"]) < 12 and killed.poll() is None:
+            time.sleep(0.01)
+        killed.kill()
+    assert 12 <= arrived < CLICKS
+    shop.sandbox.set_faults({})
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert shop.sandbox.counts()["events"] == CLICKS
 
 
 @pytest.mark.parametrize("command", [["check", "defs"], ["list", "defs", "--json"]])
