@@ -92,18 +92,18 @@ class Binder:
         """Bind an expression, or spell a constant; None when it has a problem."""
         if isinstance(given, Constant):
             return Value(*self._constant(given))
-        named = self._columns.get(given.sql.strip().lower())
-        if named is not None:
+        name = given.sql.strip()
+        if folded(name) in self._columns:
             # A column's plain name means the column, though it be a reserved word or hold spaces.
-            self._used.add(named)
-            return self._bind(identifier(named), given.place)
+            known = self._use(ColumnUse(name, 0), given)
+            return self._bind(identifier(name), given.place) if known else None
         try:
             parsed = self._parser.parse(given.sql)
         except ExpressionError as error:
             self.problem(place_within(given, error.offset), error.message, error.hint)
             return None
-        known = [self._use(use, given) for use in parsed.columns]
-        return self._bind(parsed.sql, given.place) if all(known) else None
+        uses = [self._use(use, given) for use in parsed.columns]
+        return self._bind(parsed.sql, given.place) if all(uses) else None
 
     def _use(self, use: ColumnUse, given: Expression) -> bool:
         """Note that a column is read; False where it cannot be."""

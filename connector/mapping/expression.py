@@ -31,6 +31,13 @@ _MULTIPLYING = {"unnest", "unlist"}
 _NO_COLUMNS = {"main", "system", "pg_catalog"}
 """What may qualify the name of a function; anything else is a column it is called on."""
 
+_EMPTY = "the expression is empty"
+_EXPLAINED = {
+    "Only SELECT": "an expression is a value over one row, not a statement",
+    "SELECT clause without": _EMPTY,
+}
+"""What the beginning of DuckDB's message means for an expression."""
+
 _CLAUSES = ("where_clause", "having", "qualify", "sample")
 
 
@@ -89,7 +96,7 @@ class Parser:
             ExpressionError: it does not parse, or is more than a value over one row.
         """
         if not sql.strip():
-            raise ExpressionError("the expression is empty")
+            raise ExpressionError(_EMPTY)
         node = self._select_node(sql)
         selected = node["select_list"]
         if len(selected) != 1:
@@ -112,8 +119,8 @@ class Parser:
         if tree["error"]:
             offset = int(tree.get("position") or 0) - len(_PREFIX)
             message = tree.get("error_message", "it does not parse")
-            if message.startswith("Only SELECT"):
-                message = "an expression is a value over one row, not a statement"
+            for says, means in _EXPLAINED.items():
+                message = means if message.startswith(says) else message
             raise ExpressionError(message, _characters(sql, offset))
         statements = tree["statements"]
         if len(statements) != 1 or statements[0]["node"]["type"] != "SELECT_NODE":
@@ -134,8 +141,9 @@ class Parser:
                     yield ColumnUse(node["column_names"][0], _offset(node))
                 return
             case "LAMBDA" if node["syntax_type"] != "SINGLE_ARROW":  # an arrow reads JSON
-                bound |= frozenset(_lambda_parameters(node["lhs"]))
-                node = node["expr"]
+                inner = bound | frozenset(_lambda_parameters(node["lhs"]))
+                yield from self._columns(node["expr"], sql, inner)
+                return
             case kind:
                 self._check(kind, node, sql)
                 on = _called_on(node)

@@ -239,10 +239,7 @@ def _convertible(binder: Binder, item: BoundField, timezone: str) -> bool:
 def check_key(binder: Binder, item: BoundField) -> None:
     """A key is text, or an integer: anything else reads differently from day to day."""
     type_ = item.value.type
-    if item.field.pii is Pii.REDACT:
-        message = f"{item.field.name!r} is redacted: every row would have the same"
-        binder.problem(item.field.place, message, "hash it, and it can still be told apart")
-    elif family(type_) not in TEXTS | {"null"} and not whole(type_):
+    if family(type_) not in TEXTS | {"null"} and not whole(type_):
         binder.problem(
             item.field.value.place,
             f"{item.field.name!r} is {type_}; a key is text or an integer",
