@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,11 @@ FORMAT = 1
 
 OLDEST = 1
 """The oldest version that can still be migrated."""
+
+_PATIENCE = 3.0
+"""Seconds to wait for a file that somebody looks into for a moment: a plan, a list of rejects."""
+
+_LOOK = 0.05
 
 MEMORY_LIMIT = "1GB"
 """What DuckDB may hold before it spills to the stage folder."""
@@ -184,16 +190,21 @@ def _attach_state(
 ) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     where = ":memory:" if in_memory else str(paths.file)
-    try:
-        connection.execute(f"ATTACH {literal(where)} AS state")
-    except duckdb.Error as error:
-        # The one is said of another process, the other of this one.
-        if "set lock on file" in str(error) or "already attached" in str(error):
-            raise Locked(
-                f"{paths.mapping!r} is being synced by another process",
-                hint="wait for it to end; `connector status` shows it",
-            ) from error
-        raise _unreadable(paths, error) from error
+    deadline = monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute(f"ATTACH {literal(where)} AS state")
+            break
+        except duckdb.Error as error:
+            # The one is said of another process, the other of this one.
+            if not any(said in str(error) for said in ("set lock on file", "already attached")):
+                raise _unreadable(paths, error) from error
+            if monotonic() > deadline:
+                raise Locked(
+                    f"{paths.mapping!r} is being synced by another process",
+                    hint="wait for it to end; `connector status` shows it",
+                ) from error
+        sleep(_LOOK)
     _restrict(paths)
 
 
