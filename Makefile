@@ -17,7 +17,7 @@ demo: $(VENV)/ready ## the whole round on generated data, against a local sandbo
 	@$(BIN)/connector demo
 
 test: lint ## lint, types, and every test
-	@$(BIN)/python -m pytest -q -m "not chaos"
+	@$(BIN)/python -m pytest -q -n auto -m "not chaos"
 
 chaos: $(VENV)/ready ## the long fault suite: hundreds of kills, days of faults, many more random walks
 	@$(BIN)/python -m pytest -q -m chaos tests

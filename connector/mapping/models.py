@@ -314,9 +314,8 @@ class MappingFile(Strict):
 
 
 class _SentFile(MappingFile):
-    engine: Literal["duckdb", "warehouse"] = Field(
-        default="duckdb",
-        description="Where rows are prepared: in DuckDB here, or in the warehouse.",
+    engine: Literal["duckdb"] = Field(
+        default="duckdb", description="Where rows are compared: in DuckDB, on this machine."
     )
     coverage: CoverageRule = Field(
         default_factory=CoverageRule, description="The Good/Better/Best report."
