@@ -50,7 +50,7 @@ def backfill(
 ) -> int:
     """Send the events of a window of time, the oldest first.
 
-    Times are UTC unless they name a zone. What was sent before is left out. Stopped or killed, the
+    Times are UTC unless they name a zone. What is known as sent is left out. Stopped or killed, the
     same command goes on where it was; a sync of the target always goes first.
     """
     from connector.backfill import BackfillOptions

@@ -137,7 +137,7 @@ def describe(report: CoverageReport, *, suggest: bool, verbose: bool) -> Iterato
             yield ""
     for total in report.totals:
         yield _total(total)
-    reached = str(report.reached or "none").capitalize()
+    reached = str(report.reached).capitalize() if report.reached else "no tier yet"
     yield f"The data set reaches {bold(reached)}."
     suggested = sum(len(entry.suggestions) for entry in report.mappings)
     if suggested and not suggest:
