@@ -232,7 +232,7 @@ def _next_steps(report: RunReport) -> list[str]:
     if rejected:
         rows = counted(rejected, "row was", "rows were")
         steps.append(f"{rows} rejected; `connector rejects` shows which, and why.")
-    pending = sum(entry.pending for entry in report.mappings)
+    pending = sum(entry.pending for entry in report.mappings if entry.status != "blocked")
     if pending:
         rows = counted(pending, "row is", "rows are")
         steps.append(f"{rows} pending; the next `connector sync` sends them.")

@@ -63,7 +63,7 @@ def test_the_report_is_told_in_lines(
     assert "users (users, 40 rows)" in out
     assert "gender  Good    covered  100%  gender" in out
     assert "missing: age, address" in out
-    assert "The data set reaches None." in out
+    assert "The data set reaches no tier yet." in out
     assert "--suggest" in out
 
 
