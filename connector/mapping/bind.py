@@ -217,21 +217,21 @@ def folded(name: str) -> str:
 def place_within(given: Expression, offset: int) -> Place:
     """The place of the character at `offset` of an expression; where it begins, if in doubt.
 
-    A block scalar begins with `|` and stands on the lines below; what is folded or escaped in YAML
-    is not as it is written there.
+    What is folded or escaped in YAML is not as it is written there.
     """
     place = given.place
-    linecache.checkcache(str(place.file))
-    first = linecache.getline(str(place.file), place.line) if place.line else ""
-    style = first[place.column - 1 : place.column]
-    if style in {"|", ">"}:
-        before = given.sql[:offset].split("\n")
-        line, start = place.line + len(before), given.sql.split("\n")[len(before) - 1]
-        column = linecache.getline(str(place.file), line).find(start) if start else -1
-        return (
-            replace(place, line=line, column=column + 1 + len(before[-1])) if column >= 0 else place
-        )
-    begin = place.column - 1 + (style in {'"', "'"})
-    if first[begin : begin + offset] != given.sql[:offset]:
+    if not place.line:
         return place
-    return replace(place, column=begin + offset + 1) if place.line else place
+    before = given.sql[:offset].split("\n")
+    line = place.line + len(before) - 1
+    linecache.checkcache(str(place.file))
+    written = linecache.getline(str(place.file), line)
+    if len(before) > 1:
+        begin = written.find(given.sql.split("\n")[len(before) - 1])
+    else:
+        begin = place.column - 1
+        begin += written[begin : begin + 1] in {'"', "'"} and given.sql[:1] != written[begin]
+    end = begin + len(before[-1])
+    if begin < 0 or written[begin:end] != before[-1]:
+        return place
+    return replace(place, line=line, column=end + 1)
