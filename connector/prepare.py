@@ -26,6 +26,7 @@ from connector.snapshot.stage import Cut, Decided, Rules, Stage, Suppressions
 from connector.snapshot.store import Store
 from connector.source.base import Origin, Relation, Source, Window
 from connector.source.open import open_source
+from connector.source.query import find_column
 from connector.sql import literal
 from connector.windows import MILLISECOND, milliseconds, moment_of
 
@@ -263,6 +264,27 @@ def read_feed(project: Project, mapping: Mapping) -> list[str]:
     finally:
         source.close()
     return [uid for uid in uids if uid]
+
+
+def check_feed(project: Project, mapping: Mapping) -> None:
+    """Look whether the erasure feed of a mapping is there and has its key, without reading it.
+
+    Raises:
+        ConfigError: it cannot be read, or has no such column.
+    """
+    feed = mapping.deletes.erasures
+    if feed is None:
+        return
+    try:
+        source = open_source(project.source(feed.source))
+        try:
+            relation = Relation(table=feed.table, query=feed.query)
+            find_column(feed.key, source.schema(relation).names, relation)
+        finally:
+            source.close()
+    except SourceError as error:
+        problem = Problem(feed.place, f"erasure feed: {error.message}", error.hint)
+        raise ConfigError([problem]) from error
 
 
 def check_types(bound: Bound, store: Store) -> None:

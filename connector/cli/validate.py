@@ -12,10 +12,9 @@ from connector.cli.log import problem_json
 from connector.cli.options import Command, json_option, selection
 from connector.cli.settings import Settings
 from connector.cli.words import counted, echo_json, fit, one_line, tint
-from connector.errors import ConfigError, ConnectorError, SourceError, UsageError
+from connector.errors import ConfigError, ConnectorError, Problem, SourceError, UsageError
 
 if TYPE_CHECKING:
-    from connector.errors import Problem
     from connector.mapping.mapping import Mapping
     from connector.prepare import Bound
     from connector.project import Project
@@ -89,7 +88,7 @@ def _check_target(settings: Settings, project: Project, findings: Findings) -> N
 
 
 def _check_mappings(project: Project, mappings: Sequence[Mapping], findings: Findings) -> None:
-    from connector.prepare import bind
+    from connector.prepare import bind, check_feed
     from connector.privacy import direct_pii
 
     unreachable: set[str] = set()
@@ -101,11 +100,17 @@ def _check_mappings(project: Project, mappings: Sequence[Mapping], findings: Fin
             with bind(project, mapping) as bound:
                 personal = direct_pii(bound)
                 findings.problems += personal
+                check_feed(project, mapping)
                 findings.checked[mapping.name] = None if personal else _said(bound)
+        except SourceError as error:
+            if _is_reachable(project, mapping.source):
+                place = mapping.read_place or mapping.place
+                findings.add(ConfigError([Problem(place, error.message, error.hint)]))
+            else:
+                findings.add(error)
+                unreachable.add(mapping.source)
         except ConnectorError as error:
             findings.add(error)
-            if isinstance(error, SourceError) and not _is_reachable(project, mapping.source):
-                unreachable.add(mapping.source)
 
 
 def _is_reachable(project: Project, source: str) -> bool:
