@@ -104,7 +104,7 @@ class ControlStore:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise StateError(
                 f"{self._where} cannot be used: {reason}",
-                hint="make the state folder writable, or mend `state: {control_url: …}`",
+                hint=_way_out(reason),
             ) from None
 
     def hasher(self) -> UidHasher:
@@ -200,6 +200,14 @@ class ControlStore:
         )
         with self.begin() as connection:
             return connection.execute(chosen).rowcount
+
+
+def _way_out(reason: str) -> str:
+    if "not a database" in reason or "malformed" in reason:
+        return "restore it from a backup: it holds who was erased and must not be sent again"
+    if "disk is full" in reason:
+        return "make room on the disk, and run it again"
+    return "make the state folder writable, or mend `state: {control_url: …}`"
 
 
 def _private(folder: Path) -> None:

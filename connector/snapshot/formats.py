@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from connector.errors import Locked, StateError
-from connector.snapshot.store import StatePaths, check_format
+from connector.snapshot.store import ANEW, StatePaths, check_format
 from connector.sql import literal
 
 
@@ -31,7 +31,7 @@ def look_at(paths: StatePaths) -> int | None:
             raise Locked(f"{paths.file} is being written to") from error
         raise StateError(
             f"the state file {paths.file} cannot be read: {str(error).splitlines()[0]}",
-            hint="restore it from a backup, or move it away and run `connector sync --rebaseline`",
+            hint=ANEW,
         ) from error
     if found is None:
         return None

@@ -31,6 +31,13 @@ FORMAT = 1
 OLDEST = 1
 """The oldest version that can still be migrated."""
 
+ANEW = (
+    "restore it from a backup, or move it away: `connector sync` makes it anew "
+    "and sends everything again"
+)
+"""The way out of a state file that cannot be read. Not `--rebaseline`: it would take for sent what
+changed since."""
+
 _PATIENCE = 3.0
 """Seconds to wait for a file that somebody looks into for a moment: a plan, a list of rejects."""
 
@@ -221,7 +228,7 @@ def _unreadable(paths: StatePaths, error: duckdb.Error) -> StateError:
     reason = str(error).splitlines()[0]
     return StateError(
         f"the state file {paths.file} cannot be opened: {reason}",
-        hint="restore it from a backup, or move it away and run `connector sync --rebaseline`",
+        hint=ANEW,
     )
 
 
@@ -254,8 +261,8 @@ def check_format(file: Path, found: str | None) -> None:
     if int(found) < OLDEST:
         raise StateError(
             f"the state file {file} is of format {found}; this version reads {OLDEST} and later",
-            hint="open it once with a version in between, or move it away and run "
-            "`connector sync --rebaseline`",
+            hint="open it once with a version in between, or move it away: `connector sync` makes "
+            "it anew and sends everything again",
         )
 
 
