@@ -194,6 +194,15 @@ def _total(report: RunReport) -> str:
     times = [forecast.seconds for forecast in forecasts if forecast.seconds is not None]
     return (
         f"{counted(planned, 'change')} for target {report.target!r} in "
-        f"{counted(requests, 'request')}{_time(sum(times) if times else None)}. "
-        "`connector sync` sends them."
+        f"{counted(requests, 'request')}{_time(sum(times) if times else None)}. {_then(report)}"
     )
+
+
+def _then(report: RunReport) -> str:
+    waiting = [entry for entry in report.mappings if entry.planned]
+    blocked = [entry for entry in waiting if entry.status == "blocked"]
+    if not blocked:
+        return "`connector sync` sends them."
+    if len(blocked) == len(waiting):
+        return "A guard holds them back."
+    return "`connector sync` sends those that no guard holds back."

@@ -77,6 +77,7 @@ def test_a_guard_stops_the_plan_and_the_sync_and_says_how_to_go_on(shop: Shop) -
     planned = shop("plan", "--select", "users")
     assert planned.code == 5
     assert "soft deletes         5   5 left" in planned.out
+    assert "A guard holds them back." in planned.out
     assert "--allow-deletes 5" in planned.err
     synced = shop("sync", "--json", "--select", "users")
     assert (synced.code, synced.mapping("users")["status"]) == (5, "blocked")
@@ -141,6 +142,24 @@ def test_a_missing_table_is_the_matter_of_its_mapping_alone(shop: Shop) -> None:
         ["failed", "users"],
         ["ok", "clicks"],
     ]
+    assert found.err.startswith("mappings/users.yaml:3:8: source 'warehouse'")
+
+
+@pytest.mark.parametrize(
+    ("feed", "said"),
+    [
+        ("{table: gone, key: uid}", "source 'warehouse': Catalog Error: Table with name gone"),
+        ("{table: users, key: nix}", "'nix' is no column of users"),
+    ],
+)
+def test_an_erasure_feed_that_cannot_be_read_does_not_validate(
+    shop: Shop, feed: str, said: str
+) -> None:
+    shop.files.write("users.yaml", f"{USERS}deletes: {{erasures: {feed}}}\n")
+    found = shop("validate", "--select", "users")
+    assert found.code == 1
+    assert f"erasure feed: {said}" in found.err
+    assert found.err.startswith("mappings/users.yaml:")
 
 
 def test_variables_of_a_target_matter_only_when_it_is_chosen(shop: Shop) -> None:
