@@ -315,8 +315,8 @@ def test_a_plan_while_a_sync_runs_says_locked_or_plans_and_harms_nothing(
     with road.syncing() as first:
         wait_for_users(far, 5)
         plan = road.plan()
-        assert plan.exit_code == 6
-        assert entry(plan, "users").status == "locked"
+        # It waits a little for the state file, and the sync may end meanwhile.
+        assert (plan.exit_code, entry(plan, "users").status) in [(6, "locked"), (0, "done")]
         assert first.result()["exit_code"] == 0
     assert road.far_users() == road.expected_users()
 
