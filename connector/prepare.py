@@ -39,6 +39,9 @@ PII_KEY = "CONNECTOR_PII_KEY"
 _ROW_ERRORS = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)
 """What an expression raises over a value it cannot take: a matter of one row."""
 
+_BEYOND_TRY = (duckdb.NotImplementedException, duckdb.InternalException)
+"""What DuckDB raises over a value even inside TRY: a time zone that is none, a cast of its own."""
+
 CLOCK_CHANGE = timedelta(hours=2)
 """By how much the local times of a zone may run backwards."""
 
@@ -190,13 +193,7 @@ def compare(
         from_ = moment_of(stage.retried(cut.start, bound.compiled.version))
         window = replace(window, start=from_)
     _load(bound, stage, window)
-    chain = bound.compiled.chain
-    try:
-        stage.scan(chain.scan(), parameters, cut)
-    except _ROW_ERRORS:
-        # Some row breaks an expression: with every expression inside TRY it costs that row only.
-        chain = bound.compiled.guarded
-        stage.scan(chain.scan(), parameters, cut)
+    chain = _scan(bound, stage, parameters, cut)
     stage.restamp(duckdb.__version__, chain.payloads("true"), parameters)
     rules = Rules(
         events=mapping.kind is not Kind.USERS,
@@ -208,6 +205,23 @@ def compare(
     )
     decided = stage.decide(rules, suppressed(control, mapping), read_feed(project, mapping))
     return Compared(stage, rules, decided, chain, parameters)
+
+
+def _scan(bound: Bound, stage: Stage, parameters: dict[str, Any], cut: Cut | None) -> Chain:
+    chain = bound.compiled.chain
+    try:
+        try:
+            stage.scan(chain.scan(), parameters, cut)
+        except _ROW_ERRORS:
+            # Some row breaks an expression: with each of them inside TRY it costs that row only.
+            chain = bound.compiled.guarded
+            stage.scan(chain.scan(), parameters, cut)
+    except _BEYOND_TRY as error:
+        reason = str(error).splitlines()[0].partition("Error: ")[2]
+        message = f"an expression fails over some row, and DuckDB cannot skip it: {reason}"
+        hint = "let the expression yield null for such a value"
+        raise ConfigError([Problem(bound.mapping.place, message, hint)]) from error
+    return chain
 
 
 def _start(window: Window) -> int:

@@ -78,7 +78,7 @@ def expected(row: tuple[Any, ...]) -> tuple[dict[str, Any], set[tuple[str, str]]
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(rows=st.lists(ROWS, min_size=1, max_size=20))
 def test_a_row_arrives_as_it_is_or_is_refused_for_a_rule_it_breaks(
@@ -134,7 +134,7 @@ LIKE_NUMBERS = st.from_regex(r"\s?[+-]?[0-9_.]{0,45}([eE][+-]?[0-9]{1,4})?\s?", 
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(texts=st.lists(TEXTS | LIKE_JSON | LIKE_TIMES | LIKE_NUMBERS, min_size=1, max_size=30))
 def test_text_declared_as_anything_is_sent_as_that_or_refused(desk: Desk, texts: list[str]) -> None:

@@ -93,12 +93,15 @@ def _mapping(x: str, place: str) -> str:
     return json.dumps(mapping | {"fields": fields})
 
 
-@pytest.mark.parametrize("place", ["field", "soft_when", "consent"])
-def test_no_expression_reaches_beyond_its_row(desk: Desk, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "attempts"),
+    [("field", ATTEMPTS), ("soft_when", ATTEMPTS[::6]), ("consent", ATTEMPTS[1::6])],
+)
+def test_no_expression_reaches_beyond_its_row(desk: Desk, place: str, attempts: list[str]) -> None:
     desk.table("SELECT 'u' AS k, 'x' AS a")
     file, made = desk.path / "private.txt", desk.path / "made"
     file.write_text(SECRET)
-    for attempt in ATTEMPTS:
+    for attempt in attempts:
         x = attempt.format(file=file, folder=desk.path, made=made)
         mistakes = desk.mistakes(_mapping(x, place))
         assert mistakes, f"{x} was let through"

@@ -7,6 +7,7 @@ import hmac
 
 import pytest
 
+from connector.errors import ConfigError
 from tests.unit.mapping.conftest import Desk
 
 KEY = "a key of the tests"
@@ -63,6 +64,12 @@ def test_an_expression_that_fails_costs_its_row_or_its_field_alone(desk: Desk) -
     assert third.payload == {"uid": "u3", "n": None, "is_deleted": False}
     first, second, third = desk.users("uid: k\nn: {expr: n::INTEGER + 1, on_invalid: drop_field}")
     assert second.payload == {"uid": "u2", "n": None, "is_deleted": False}
+
+
+def test_what_cannot_be_skipped_row_by_row_says_so(desk: Desk) -> None:
+    desk.table("SELECT 'u' AS k, TIMESTAMP '2024-01-01' AS seen, 'Middle/Earth' AS zone")
+    with pytest.raises(ConfigError, match=r"fails over some row.*Unknown TimeZone 'Middle/Earth'"):
+        desk.users("uid: k\nseen: seen AT TIME ZONE zone")
 
 
 @pytest.mark.parametrize(
