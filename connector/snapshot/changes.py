@@ -215,12 +215,15 @@ class Changes:
             start = end
 
     def _acknowledge(self, change: ChangeBatch, positions: list[int]) -> None:
-        columns = change.rows.select(["key", "fingerprint", "stable", "cursor", "digests", "kept"])
+        columns = change.rows.select(
+            ["key", "subject", "fingerprint", "stable", "cursor", "digests", "kept"]
+        )
         if len(positions) < columns.num_rows:
             columns = columns.take(pa.array(positions))
         self._journal.register("settled", pa.Table.from_batches([columns]))
         self._journal.execute(
-            "INSERT INTO state.journal SELECT key, ?, fingerprint, stable, cursor, digests, kept "
+            "INSERT INTO state.journal "
+            "SELECT key, subject, ?, fingerprint, stable, cursor, digests, kept "
             "FROM settled",
             [change.decision],
         )

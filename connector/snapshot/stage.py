@@ -247,7 +247,8 @@ class Stage:
         for decision, query in payloads.items():
             self._connection.execute(
                 f"INSERT INTO state.journal "  # noqa: S608 - the compiler's own SQL
-                f"SELECT d.key, d.decision, d.fingerprint, md5_number_lower(p.payload), d.cursor, "
+                f"SELECT d.key, d.subject, d.decision, d.fingerprint, "
+                f"md5_number_lower(p.payload), d.cursor, "
                 f"p.digests, {kept} FROM decisions AS d JOIN ({query}) AS p ON p.row = d.row "
                 f"WHERE d.decision = '{decision}' AND d.reason <> 'consent'",
                 parameters or None,

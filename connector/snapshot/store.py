@@ -150,8 +150,10 @@ def open_store(
                 _prepare(store)
                 yield store
         finally:
-            connection.close()
+            _leave_stage(connection)
+            # While the state file is still ours: later, the folder may be the next process's.
             shutil.rmtree(stage, ignore_errors=True)
+            connection.close()
             if not in_memory:
                 _restrict(paths)
     finally:
@@ -222,6 +224,15 @@ def _attach_stage(connection: duckdb.DuckDBPyConnection, stage: Path, origin: Pa
     connection.execute("USE stage")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+def _leave_stage(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("USE memory")
+        connection.execute("DETACH stage")
+    except duckdb.Error:
+        # Something is still open in it, or the disk is full: closing the connection ends that too.
+        return
 
 
 def _unreadable(paths: StatePaths, error: duckdb.Error) -> StateError:

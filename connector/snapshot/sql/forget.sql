@@ -1,7 +1,7 @@
 -- Drop everything that speaks of an erased user: what was acknowledged, and what was refused.
 DELETE FROM state.snapshot
 WHERE sha256($outer::BLOB || unhex(sha256($inner::BLOB || encode(
-    CASE WHEN $events THEN payload ->> '$.uid' ELSE key END
+    CASE WHEN $events THEN subject ELSE key END
   )))) IN (SELECT uid_hash FROM suppressions WHERE confirmed);
 
 DELETE FROM state.unsettled

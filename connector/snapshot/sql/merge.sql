@@ -4,7 +4,7 @@ BEGIN;
 DELETE FROM state.snapshot WHERE key IN (SELECT key FROM state.journal);
 
 INSERT INTO state.snapshot
-SELECT key, fingerprint, stable, operation = 'soft_delete', cursor, digests, payload
+SELECT key, subject, fingerprint, stable, operation = 'soft_delete', cursor, digests, payload
 FROM state.journal
 WHERE operation <> 'hard_delete';
 

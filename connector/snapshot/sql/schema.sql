@@ -2,12 +2,14 @@
 
 CREATE TABLE state.meta (name VARCHAR, value VARCHAR);
 
--- One line a key. `fingerprint` is quick and depends on the DuckDB that made it (meta
+-- One line a key. `subject` is the uid that an event speaks of, by which it is found when that user
+-- is erased. `fingerprint` is quick and depends on the DuckDB that made it (meta
 -- 'fingerprint_engine'); `stable` is a hash of the payload's bytes and outlives upgrades.
 -- A key that was soft-deleted because its row left, or lost consent, has neither. `digests` are 16
 -- bits of each field, the first being of their names: they tell a plan which fields changed.
 CREATE TABLE state.snapshot (
   key VARCHAR,
+  subject VARCHAR,
   fingerprint UBIGINT,
   stable UBIGINT,
   deleted BOOLEAN,
@@ -19,6 +21,7 @@ CREATE TABLE state.snapshot (
 -- Acknowledgements since the snapshot was last brought up to date, in the order they came.
 CREATE TABLE state.journal (
   key VARCHAR,
+  subject VARCHAR,
   operation VARCHAR,
   fingerprint UBIGINT,
   stable UBIGINT,
