@@ -33,7 +33,7 @@ bench: $(VENV)/ready ## speed as ratios against named baselines
 
 lock: ## renew requirements.lock (needs uv)
 	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --generate-hashes --no-strip-extras \
-	  --no-emit-index-url --no-header --quiet --output-file requirements.lock
+	  --no-header --quiet --output-file requirements.lock
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
