@@ -235,7 +235,7 @@ def test_a_state_folder_that_cannot_be_written_is_found(shop: Shop) -> None:
 
 @pytest.mark.parametrize(
     ("format_", "said", "fix"),
-    [(0, "is of format 0", "rebaseline"), (99, "is of format 99", "newer connector")],
+    [(0, "is of format 0", "sends everything again"), (99, "is of format 99", "newer connector")],
 )
 def test_state_of_another_format_is_found(shop: Shop, format_: int, said: str, fix: str) -> None:
     shop("sync")
