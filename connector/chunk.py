@@ -20,6 +20,7 @@ from connector.plan import forecast
 from connector.prepare import Compared, bind, compare, suppressed, utc_now
 from connector.report import MAX_SAMPLES, MappingReport, RejectSample
 from connector.rightofway import LOOK, RightOfWay, overlap_lease, sending_lease
+from connector.run import Observer, Run
 from connector.snapshot.exchange import (
     backfill_paths,
     catch_up,
@@ -33,7 +34,7 @@ from connector.snapshot.rejects import sample_rejects
 from connector.snapshot.store import StatePaths, Store, open_store
 from connector.source.base import Window
 from connector.stop import Stop
-from connector.sync import Observer, Run, count, send
+from connector.sync import count, send
 from connector.windows import Span, milliseconds
 
 

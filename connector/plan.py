@@ -21,10 +21,11 @@ from connector.report import (
     RejectSample,
     RunReport,
 )
+from connector.run import DEFAULTS, SyncOptions, fail
 from connector.snapshot import peek
 from connector.snapshot.stage import SENT
 from connector.snapshot.store import StatePaths, open_store
-from connector.sync import DEFAULTS, SyncOptions, count, fail, guard, synced
+from connector.sync import count, guard, synced
 
 SAMPLES = 5
 """How many changes of each operation a plan shows."""

@@ -40,7 +40,6 @@ from connector.report import (
 from connector.rightofway import learn_from_backfill
 from connector.run import (
     DEFAULTS,
-    Nobody,
     Observer,
     Run,
     SyncOptions,
@@ -58,18 +57,7 @@ from connector.snapshot.stage import SENT
 from connector.snapshot.store import open_store
 from connector.stop import Stop
 
-__all__ = [
-    "DEFAULTS",
-    "Nobody",
-    "Observer",
-    "Run",
-    "SyncOptions",
-    "fail",
-    "record",
-    "sync",
-    "synced",
-    "too_many",
-]
+__all__ = ["Observer", "SyncOptions", "sync", "synced"]
 
 
 def sync(
