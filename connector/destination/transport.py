@@ -8,8 +8,11 @@ uid.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
 import ipaddress
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple, Protocol
@@ -34,6 +37,11 @@ from connector.errors import DestinationError
 BODY_BYTES = 65_536
 BODY_SECONDS = 2.0
 _CODE = re.compile(r"[A-Za-z][\w.-]{0,63}")
+
+PARTING_SECONDS = 0.1
+"""How long the end of the process waits for pyreqwest's thread, which lets go of a request's last
+Python object shortly after the answer was handed over. Were the interpreter closing by then, it
+would abort: one `doctor` in ten ended with 134 after all was well."""
 
 ANSWER_BYTES = 16 * 1024 * 1024
 """The longest answer to a request that asks."""
@@ -91,6 +99,7 @@ class HttpTransport:
 
     def __init__(self, target: Target) -> None:
         check_address(target.base_url)
+        _part_in_peace()
         self._base = target.base_url
         self._client = _client(target)
 
@@ -121,6 +130,12 @@ class HttpTransport:
     async def close(self) -> None:
         """Close every connection."""
         await self._client.close()
+
+
+@functools.cache
+def _part_in_peace() -> None:
+    """Have the wait at the end of the process once, where there is a client at all."""
+    atexit.register(time.sleep, PARTING_SECONDS)
 
 
 async def _whole(response: Response, answer: Answer) -> Answer | Failure:
