@@ -25,7 +25,7 @@ from connector.mapping.load import Defaults, Loaded, load_mapping
 from connector.mapping.rules import Kind
 from connector.mapping.validation import Model, closest, read_model
 from connector.mapping.variables import expand
-from connector.mapping.yamlfile import Document, KeyPath, lines, printable, read_document, shown
+from connector.mapping.yamlfile import Document, KeyPath, printable, read_document, shown
 from connector.projectfile import (
     AlertsPart,
     ProjectFile,
@@ -152,6 +152,12 @@ class Project:
         Users come first, then events, then recommendations. UsageError when a pattern matches
         nothing or nothing is left, ConfigError when a chosen one has unset variables.
         """
+        return self._usable(self.chosen(select, exclude))
+
+    def chosen(
+        self, select: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> tuple[plain.Mapping, ...]:
+        """The same, though their variables may not be set: see `unset`."""
         if not self.mappings:
             raise UsageError(
                 f"no mappings in {shown(self.folder)}",
@@ -163,7 +169,11 @@ class Project:
             raise UsageError("every selected mapping is excluded")
         order = list(Kind)
         found = [mapping for mapping in self.mappings if mapping.name in chosen]
-        return self._usable(tuple(sorted(found, key=lambda mapping: order.index(mapping.kind))))
+        return tuple(sorted(found, key=lambda mapping: order.index(mapping.kind)))
+
+    def unset(self, mapping: plain.Mapping) -> list[Problem]:
+        """The variables of a mapping that have no value."""
+        return self._unset.get(mapping.name, [])
 
     def _matching(self, patterns: Sequence[str]) -> set[str]:
         found: set[str] = set()
@@ -183,7 +193,7 @@ class Project:
         return _did_you_mean(pattern, [each.name for each in self.mappings])
 
     def _usable(self, mappings: tuple[plain.Mapping, ...]) -> tuple[plain.Mapping, ...]:
-        if unset := [each for one in mappings for each in self._unset.get(one.name, [])]:
+        if unset := [each for one in mappings for each in self.unset(one)]:
             raise ConfigError(unset)
         return mappings
 
@@ -203,12 +213,33 @@ class Project:
         return reading.model
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was found in a project folder, mistakes and all.
+
+    `problems` make it no project to run anything with. `project` is None where project.yaml cannot
+    even be read; `mappings` are all files that make sense in part, without what is wrong in them.
+    """
+
+    project: Project | None
+    mappings: tuple[plain.Mapping, ...]
+    problems: list[Problem]
+
+
 def load_project(folder: Path, *, environment: Mapping[str, str] | None = None) -> Project:
     """Read and check a project folder.
 
     ConfigError holds every mistake of every file at once. `environment` is where variables come
     from, `os.environ` when left out.
     """
+    found = read_project(folder, environment=environment)
+    if found.problems or found.project is None:
+        raise ConfigError(found.problems)
+    return found.project
+
+
+def read_project(folder: Path, *, environment: Mapping[str, str] | None = None) -> Found:
+    """Read a project folder, as far as it can be read. ConfigError where there is none."""
     environment = os.environ if environment is None else environment
     file = folder / PROJECT_FILE
     if not folder.is_dir():
@@ -219,11 +250,11 @@ def load_project(folder: Path, *, environment: Mapping[str, str] | None = None) 
         raise ConfigError([Problem(Place(shown(file)), "there is no such file", hint)])
     root = Path(os.path.abspath(folder)).parent  # noqa: PTH100 - resolve() would follow links
     document, problems = read_document(file)
-    project = None
+    said = None
     if document is not None:
-        project, found = _check_project_file(document, environment)
+        said, found = _check_project_file(document, environment)
         problems += found
-    defaults = project.defaults.defaults() if project else Defaults()
+    defaults = said.defaults.defaults() if said else Defaults()
     sources = None if document is None else tuple(sorted(document.keys(("sources",))))
     loaded = [
         load_mapping(each, root=root, sources=sources, environment=environment, defaults=defaults)
@@ -231,19 +262,23 @@ def load_project(folder: Path, *, environment: Mapping[str, str] | None = None) 
     ]
     problems += [problem for each in loaded for problem in each.problems]
     problems += _same_names(loaded)
-    if problems or document is None:
-        raise ConfigError([printable(each) for each in problems])
+    mappings = tuple(each.mapping for each in loaded if each.mapping)
     warnings = [printable(warning) for each in loaded for warning in each.warnings]
-    return Project(
-        folder=folder,
-        root=root,
-        mappings=tuple(each.mapping for each in loaded if each.mapping),
-        warnings=tuple(sorted(warnings, key=lambda warning: warning.place)),
-        _default_target=project.default_target if project else None,
-        _document=document,
-        _environment=environment,
-        _unset={each.mapping.name: each.unset for each in loaded if each.mapping},
+    project = (
+        None
+        if document is None
+        else Project(
+            folder=folder,
+            root=root,
+            mappings=mappings,
+            warnings=tuple(sorted(warnings, key=lambda warning: warning.place)),
+            _default_target=said.default_target if said else None,
+            _document=document,
+            _environment=environment,
+            _unset={each.mapping.name: each.unset for each in loaded if each.mapping},
+        )
     )
+    return Found(project, mappings, [printable(each) for each in problems])
 
 
 def mapping_files(folder: Path) -> list[Path]:
@@ -313,61 +348,3 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
     if meant := closest(word, known):
         return f"did you mean '{meant}'?"
     return f"there are {', '.join(known)}" if known else "there are none"
-
-
-_SECRETS = frozenset(
-    {
-        "api_key",
-        "proxy",
-        "control_url",
-        "webhook",
-        "password",
-        "token",
-        "secret",
-        "private_key_passphrase",
-    }
-)
-_SECRET_ENTRY = re.compile(
-    rf"""(?P<before>\b(?:{"|".join(sorted(_SECRETS))})["']?\s*:\s*)"""
-    r"""(?P<value>"[^"]*"?|'(?:[^']|'')*'?|\S.*?(?=,\s|\s*}|\s#|$))"""
-)
-_CREDENTIALS = re.compile(r"""(?P<before>://)(?P<value>[^/\s"'@]*)(?=@)""")
-_MAX_EXCERPT = 160
-
-
-def excerpt(problem: Problem) -> str | None:
-    """The line a problem is in and a caret below its column; None when there is no such line.
-
-    What stands behind a key for secrets is covered, unless it is a variable.
-    """
-    place = problem.place
-    if not place.line:
-        return None
-    try:
-        text = place.file.read_text("utf-8", errors="replace")
-    except OSError:
-        return None
-    written = lines(_without_secrets(place.file, text))
-    if place.line > len(written) or not written[place.line - 1].strip():
-        return None
-    line = "".join(each if each.isprintable() else " " for each in written[place.line - 1])
-    start = max(0, place.column - _MAX_EXCERPT // 2) if len(line) > _MAX_EXCERPT else 0
-    return f"{line[start : start + _MAX_EXCERPT]}\n{' ' * (place.column - 1 - start)}^"
-
-
-def _without_secrets(file: Path, text: str) -> str:
-    """The text of a file with every secret covered: found as YAML, which knows of values over
-    several lines, and as text, for a file that is no YAML."""
-    document, _ = read_document(file)
-    if document is not None and document.text == text:
-        for path, spot in document.spots.items():
-            start, end = spot.span
-            if path and path[-1] in _SECRETS and isinstance(document.get(path), str):
-                text = text[:start] + _covered(text[start:end]) + text[end:]
-    for pattern in (_SECRET_ENTRY, _CREDENTIALS):
-        text = pattern.sub(lambda match: match["before"] + _covered(match["value"]), text)
-    return text
-
-
-def _covered(value: str) -> str:
-    return value if value.strip("\"'").startswith("${") else re.sub(r"\S", "*", value)

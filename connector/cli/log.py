@@ -59,7 +59,7 @@ class Log:
         if self.as_json:
             self._write({"level": level, **problem_json(problem)})
             return
-        from connector.project import excerpt
+        from connector.excerpt import excerpt
 
         warning = "warning: " if level == "warning" else ""
         place = tint(f"{problem.place}: {warning}", _COLORS[level])

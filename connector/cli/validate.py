@@ -59,12 +59,16 @@ def validate(
     YAML, names and types; every expression against the columns that its source really has; and the
     variables of the target, of the default one or of --target.
     """
+    from connector.project import read_project
+
     findings = Findings()
     try:
-        project = settings.load()
-        findings.warnings += project.warnings
-        _check_target(settings, project, findings)
-        _check_mappings(project, project.select(select, exclude), findings)
+        found = read_project(settings.project)
+        findings.problems += found.problems
+        if (project := found.project) is not None:
+            findings.warnings += project.warnings
+            _check_target(settings, project, findings)
+            _check_mappings(project, project.chosen(select, exclude), findings)
     except UsageError:
         raise
     except ConnectorError as error:
@@ -88,20 +92,17 @@ def _check_target(settings: Settings, project: Project, findings: Findings) -> N
 
 
 def _check_mappings(project: Project, mappings: Sequence[Mapping], findings: Findings) -> None:
-    from connector.prepare import bind, check_feed
-    from connector.privacy import direct_pii
-
+    damaged = {problem.place.file for problem in findings.problems}
     unreachable: set[str] = set()
     for mapping in mappings:
         findings.checked[mapping.name] = None
         if mapping.source in unreachable:
             continue
         try:
-            with bind(project, mapping) as bound:
-                personal = direct_pii(bound)
-                findings.problems += personal
-                check_feed(project, mapping)
-                findings.checked[mapping.name] = None if personal else _said(bound)
+            if mapping.place.file in damaged or project.unset(mapping):
+                _check_what_is_right(project, mapping, findings)
+            else:
+                findings.checked[mapping.name] = _check(project, mapping, findings)
         except SourceError as error:
             if _is_reachable(project, mapping.source):
                 place = mapping.read_place or mapping.place
@@ -111,6 +112,41 @@ def _check_mappings(project: Project, mappings: Sequence[Mapping], findings: Fin
                 unreachable.add(mapping.source)
         except ConnectorError as error:
             findings.add(error)
+
+
+def _check(project: Project, mapping: Mapping, findings: Findings) -> str | None:
+    """Look at a mapping as a sync would; says what was bound, unless something is wrong."""
+    from connector.prepare import bind, check_feed
+    from connector.privacy import direct_pii
+
+    with bind(project, mapping) as bound:
+        personal = direct_pii(bound)
+        findings.problems += personal
+        check_feed(project, mapping)
+        return None if personal else _said(bound)
+
+
+def _check_what_is_right(project: Project, mapping: Mapping, findings: Findings) -> None:
+    """Look at the expressions of a mapping whose file has other mistakes: all are shown at once."""
+    from connector.mapping.compile import find_mistakes
+    from connector.prepare import whole
+    from connector.source.open import open_source
+
+    unset = project.unset(mapping)
+    findings.add(ConfigError(unset))
+    read = mapping.table or mapping.query
+    if read is None or "${" in read + (mapping.where or ""):
+        return
+    if mapping.source not in project.source_names:
+        return
+    source = open_source(project.source(mapping.source))
+    try:
+        mistakes = find_mistakes(mapping, source.schema(whole(mapping)))
+    finally:
+        source.close()
+    lines = {(problem.place.file, problem.place.line) for problem in unset}
+    mistakes = [each for each in mistakes if (each.place.file, each.place.line) not in lines]
+    findings.add(ConfigError(mistakes))
 
 
 def _is_reachable(project: Project, source: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from connector.errors import ConfigError, Place
+from connector.errors import ConfigError, Place, Problem
 from connector.mapping import rules
 from connector.mapping.bind import Binder, BoundField, bound_fields
 from connector.mapping.canonical import family
@@ -63,13 +63,21 @@ def compile_mapping(mapping: Mapping, columns: pa.Schema, *, timezone: str = "UT
         binder.close()
 
 
+def find_mistakes(mapping: Mapping, columns: pa.Schema) -> list[Problem]:
+    """What is wrong with the expressions of a mapping that is not whole, each judged by itself."""
+    binder = Binder(mapping, columns)
+    try:
+        _flags(binder, _bind(binder))
+        if mapping.cursor:
+            binder.column(mapping.cursor, mapping.read_place or mapping.place)
+        return list(dict.fromkeys(binder.problems))
+    finally:
+        binder.close()
+
+
 def _compile(binder: Binder, timezone: str) -> Compiled:
     mapping = binder.mapping
-    bound = list(bound_fields(binder))
-    if mapping.event_type is not None:
-        field = Field(TYPE, mapping.event_type, mapping.event_type.place)
-        event_type = binder.field(field)
-        bound += [event_type] if event_type else []
+    bound = _bind(binder)
     for item in bound:
         if item.field.name in _KEYS:
             check_key(binder, item)
@@ -90,6 +98,16 @@ def _compile(binder: Binder, timezone: str) -> Compiled:
         uses_pii_key="$pii_inner" in scan,
         version=hashlib.sha256(scan.encode()).hexdigest()[:16],
     )
+
+
+def _bind(binder: Binder) -> list[BoundField]:
+    mapping = binder.mapping
+    bound = list(bound_fields(binder))
+    if mapping.event_type is not None:
+        field = Field(TYPE, mapping.event_type, mapping.event_type.place)
+        event_type = binder.field(field)
+        bound += [event_type] if event_type else []
+    return bound
 
 
 def _without_deletion(mapping: Mapping, bound: list[BoundField]) -> list[BoundField]:

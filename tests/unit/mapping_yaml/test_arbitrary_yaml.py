@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import Place, Problem
+from connector.excerpt import excerpt
 from connector.mapping.models import EventsFile, FieldRule, RecommendationsFile, UsersFile
-from connector.project import excerpt
 from connector.projectfile import FilesSource, ProjectFile, TargetRule
 from tests.support.project_folder import PROJECT, ProjectFolder
 

@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import ConfigError
+from connector.excerpt import excerpt
 from connector.listeners.settings import Event, SyncLog
-from connector.project import excerpt
 from tests.support.project_folder import PROJECT, ProjectFolder
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from connector.errors import ConfigError, Place, Problem, UsageError
-from connector.project import excerpt, load_project
+from connector.excerpt import excerpt
+from connector.project import load_project
 from tests.support.project_folder import PROJECT, ProjectFolder
 
 USERS = """\

@@ -1,0 +1,86 @@
+"""`connector validate` shows every mistake of a project at once."""
+
+from tests.support.shop import PROJECT, Shop
+
+
+def mistakes(shop: Shop) -> list[str]:
+    """What is wrong, as it is printed, in the order of the files."""
+    outcome = shop("validate", "--json")
+    assert outcome.code == 1
+    assert not any(each["valid"] for each in outcome.json["mappings"] if each["name"] == "users")
+    return [
+        f"{each['file'].removeprefix('mappings/')}:{each['line']} {each['message'].split(':')[0]}"
+        for each in outcome.json["problems"]
+    ]
+
+
+def test_expressions_are_bound_where_other_parts_of_the_file_have_mistakes(shop: Shop) -> None:
+    shop.files.write(
+        "users.yaml",
+        """\
+        kind: users
+        source: warehouse
+        table: users
+        scedule: "0 * * * *"
+        fields:
+          uid: id
+          country: upper(country
+          language: contry
+          total_orders: {expr: orders, kind: [number]}
+        deletes: {soft_when: orders}
+        consent: {when: no_such_column}
+        """,
+    )
+    assert mistakes(shop) == [
+        "users.yaml:4 unknown key 'scedule'",
+        'users.yaml:7 syntax error at or near "country"',
+        "users.yaml:8 'contry' is no column of users",
+        "users.yaml:9 unknown key 'kind'",
+        "users.yaml:10 `soft_when` is BIGINT, not true or false",
+        "users.yaml:11 'no_such_column' is no column of users",
+    ]
+
+
+def test_mistakes_of_other_files_do_not_hide_those_of_an_expression(shop: Shop) -> None:
+    shop.files.write("project.yaml", PROJECT.format(url=shop.sandbox.base_url) + "colour: red\n")
+    shop.files.write(
+        "users.yaml", "kind: users\nsource: warehouse\ntable: users\nfields: {uid: ii}\n"
+    )
+    shop.files.write(
+        "other.yaml", "kind: users\nsource: warehose\ntable: users\nfields: {uid: ]}\n"
+    )
+    shop.files.write(
+        "third.yaml", "kind: users\nsource: warehose\ntable: users\nfields: {uid: id}\n"
+    )
+    assert [each.partition(" ")[0] for each in mistakes(shop)] == [
+        "other.yaml:4", "project.yaml:7", "third.yaml:2", "users.yaml:4",
+    ]  # fmt: skip
+
+
+def test_a_variable_that_is_not_set_hides_no_other_mistake(shop: Shop) -> None:
+    shop.files.write(
+        "users.yaml",
+        """\
+        kind: users
+        source: warehouse
+        table: users
+        fields:
+          uid: ${NO_SUCH_COLUMN}
+          country: contry
+        """,
+    )
+    assert mistakes(shop) == [
+        "users.yaml:5 the environment variable NO_SUCH_COLUMN is not set",
+        "users.yaml:6 'contry' is no column of users",
+    ]
+
+
+def test_a_source_that_is_away_leaves_the_mistakes_of_the_files(shop: Shop) -> None:
+    (shop.folder / "warehouse.duckdb").unlink()
+    shop.files.write(
+        "users.yaml", "kind: users\nsource: warehouse\ntable: users\nfieds: {uid: x}\n"
+    )
+    outcome = shop("validate")
+    assert outcome.code == 1
+    assert "unknown key 'fieds'" in outcome.err
+    assert outcome.err.count("warehouse.duckdb") == 1
