@@ -254,6 +254,7 @@ class MappingReport:
             "http": asdict(self.http),
             "seconds": round(self.seconds, 3),
             "error": self.error,
+            "hint": self.hint,
         }
         if plan:
             document["forecast"] = asdict(self.forecast) if self.forecast else None

@@ -139,7 +139,8 @@ def fail(report: MappingReport, error: ConnectorError) -> None:
 def record(run: Run, number: int, report: MappingReport) -> None:
     """Keep the report of a run that was noted as number so and so when it began."""
     # Keys and values of single rows stay out: the control store is not purged by erasures.
-    document = report.to_json() | {"rejects": []}
+    error = report.guard.numbers if report.guard else report.error
+    document = report.to_json() | {"rejects": [], "error": error}
     run.control.finish_run(
         number,
         status=str(report.status),
@@ -147,7 +148,7 @@ def record(run: Run, number: int, report: MappingReport) -> None:
         rejected=report.rejected,
         seconds=report.seconds,
         report=document,
-        error=None if report.status is Status.BLOCKED else report.error,
+        error=error,
     )
 
 

@@ -94,6 +94,9 @@ def coverage(
         from connector.coverage.table import csv_text
 
         _save(csv, csv_text(report))
+    if write:
+        # Before anything is printed: whoever reads that may go away in the middle.
+        _write(settings, project, report, seen)
     if as_json:
         echo_json(report.to_json())
     else:
@@ -102,8 +105,6 @@ def coverage(
     for entry in report.mappings:
         if entry.error is not None:
             settings.log.error(f"{entry.mapping.name}: {entry.error}", hint=entry.hint)
-    if write:
-        _write(settings, project, report, seen)
     return report.exit_code
 
 

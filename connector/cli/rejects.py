@@ -58,7 +58,7 @@ def list_(
     entries = list(_look(project, target, mappings, code, limit))
     if as_json:
         document = {"schema_version": 1, "command": "rejects list", "target": target}
-        echo_json(document | {"mappings": entries})
+        echo_json(document | {"exit_code": 0, "mappings": entries})
         return
     found = [entry for entry in entries if entry["rejected"]]
     for entry in found:

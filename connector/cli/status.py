@@ -35,7 +35,7 @@ def status(
     target = settings.target_name(project)
     entries, suppressed = _look(project, target, mappings)
     if as_json:
-        document = {"schema_version": 1, "command": "status", "target": target}
+        document = {"schema_version": 1, "command": "status", "target": target, "exit_code": 0}
         echo_json(document | {"suppressed": suppressed, "mappings": entries})
         return
     for line in _lines(target, entries, suppressed):
@@ -101,6 +101,7 @@ def _entry(
             "pending": run["pending"],
             "rejected": run["rejected"],
             "error": run["error"],
+            "hint": run["report"].get("hint"),
         },
         "last_success": success,
         "freshness": _freshness(run["report"].get("freshness")) if run else None,

@@ -218,6 +218,16 @@ def test_a_rejected_row_of_an_erased_user_leaves_no_trace(road: Road, wire: Wire
     assert found(road, [5, 6, 7]) == []
 
 
+def test_the_samples_of_a_guard_leave_no_trace_once_they_are_erased(road: Road) -> None:
+    populate(road, 30)
+    assert_clean(road.sync())
+    road.write("update users set erase = true where orders < 20")
+    blocked = road.sync()
+    assert "uid-0-x" in (entry(blocked, "users").error or "")
+    assert_clean(road.sync(allow_deletes=20))
+    assert found(road, range(20)) == []
+
+
 def test_a_user_who_was_lifted_and_erased_again_leaves_no_trace(road: Road) -> None:
     populate(road, 30)
     assert_clean(road.sync())

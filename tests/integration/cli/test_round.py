@@ -81,6 +81,11 @@ def test_a_guard_stops_the_plan_and_the_sync_and_says_how_to_go_on(shop: Shop) -
     assert "--allow-deletes 5" in planned.err
     synced = shop("sync", "--json", "--select", "users")
     assert (synced.code, synced.mapping("users")["status"]) == (5, "blocked")
+    assert "--allow-deletes 5" in synced.mapping("users")["hint"]
+    told = shop("status", "--json")
+    last = told.mapping("users")["last_run"]
+    assert last["error"].startswith("5 of 20 synced rows (25.0%) would be deleted")
+    assert (last["hint"], told.json["exit_code"]) == (synced.mapping("users")["hint"], 0)
     assert shop("sync", "--select", "users", "--allow-deletes", "5").code == 0
     assert shop.sandbox.counts()["soft_deleted"] == 5
 

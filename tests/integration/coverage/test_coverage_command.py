@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -100,6 +103,23 @@ def test_suggestions_are_written_where_asked_and_then_there(
     out = capsys.readouterr().out
     assert "age     Good    covered  100%  age" in out
     assert "add to" not in out
+
+
+def test_suggestions_are_written_whole_though_nobody_reads_what_is_printed(
+    shop: ProjectFolder,
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-P", "-m", "connector.cli", "coverage", "--suggest", "--write"]
+    with os.fdopen(writer, "wb") as nobody:
+        done = subprocess.run(
+            command, cwd=shop.path.parent, stdout=nobody, stderr=subprocess.PIPE, text=True,
+            check=False,
+        )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "added 1 field to" in done.stderr
+    assert (shop.path / "users.yaml").read_text().count("date_sub('year'") == 1
+    assert [each.name for each in shop.path.iterdir() if each.name.startswith(".")] == []
 
 
 def test_writing_needs_suggestions(shop: ProjectFolder, capsys: pytest.CaptureFixture[str]) -> None:
