@@ -7,7 +7,6 @@ their way, so an erasure waits for that sync, which sends it at its own end.
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -19,6 +18,7 @@ from urllib.parse import unquote
 from connector.control.erasures import MODELS_WITHIN, PROFILE_WITHIN, Erasure, Ledger
 from connector.control.lease import lease
 from connector.control.store import ControlStore, control_file
+from connector.destination.requests import is_addressable
 from connector.destination.target import Target
 from connector.destination.work import Operation, Settlement, Slices, WorkBatch
 from connector.destination.writer import Writer
@@ -37,8 +37,6 @@ from connector.stop import Stop
 
 NAME = "erase"
 """What stands for the mapping in the report and in the runs of the control store."""
-
-_UNADDRESSABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def check_uids(uids: Sequence[str]) -> None:
     if not uids:
         raise UsageError("no uid was given", hint="name one or more, or a file with `--file`")
     for uid in uids:
-        if uid in {"", ".", ".."} or _UNADDRESSABLE.search(uid):
+        if not is_addressable(uid):
             raise UsageError(f"{uid!r} addresses no user: such a uid was never sent")
 
 
@@ -136,7 +134,7 @@ def waiting_in_feed(project: Project, target: str, mapping: Mapping) -> list[str
         SourceError: the feed cannot be read.
         StateError: the control store cannot be used.
     """
-    uids = read_feed(project, mapping)
+    uids = [uid for uid in read_feed(project, mapping) if is_addressable(uid)]
     if not uids:
         return []
     control = open_control(project, target)

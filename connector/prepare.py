@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from connector.control.hashing import padded
+from connector.destination.requests import is_addressable
 from connector.errors import ConfigError, Problem, SourceError
 from connector.incremental import next_window
 from connector.mapping.chain import Chain
@@ -147,6 +148,8 @@ class Compared:
     decided: Decided
     chain: Chain
     parameters: dict[str, Any]
+    unaddressable: list[str]
+    """Uids of the erasure feed that no request can name."""
 
     def payloads(self, decision: str) -> str:
         """The payloads query for rows with one decision."""
@@ -203,8 +206,15 @@ def compare(
         refresh=refresh,
         window_start=cut.start if cut else None,
     )
-    decided = stage.decide(rules, suppressed(control, mapping), read_feed(project, mapping))
-    return Compared(stage, rules, decided, chain, parameters)
+    uids = read_feed(project, mapping)
+    feed = [uid for uid in uids if is_addressable(uid)]
+    decided = stage.decide(rules, suppressed(control, mapping), feed)
+    nobody = [uid for uid in uids if not is_addressable(uid)]
+    unkeyed = chain.unkeyed(
+        "rowid IN (SELECT row FROM decisions WHERE decision = 'rejected' AND key IS NULL)"
+    )
+    stage.name_unusable(unkeyed, parameters, nobody)
+    return Compared(stage, rules, decided, chain, parameters, nobody)
 
 
 def _scan(bound: Bound, stage: Stage, parameters: dict[str, Any], cut: Cut | None) -> Chain:

@@ -193,6 +193,8 @@ class MappingReport:
         default_factory=lambda: {name: Operation() for name in OPERATIONS}
     )
     rejects: list[RejectSample] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What is odd about the data, and keeps nothing from being sent."""
     http: Http = field(default_factory=Http)
     seconds: float = 0.0
     error: str | None = None
@@ -260,6 +262,8 @@ class MappingReport:
             document["forecast"] = asdict(self.forecast) if self.forecast else None
             document["changed_fields"] = self.changed_fields
             document["samples"] = [asdict(sample) for sample in self.samples]
+        if self.warnings:
+            document["warnings"] = self.warnings
         if self.too_many_rejects:
             document["too_many_rejects"] = True
         if self.adopted:

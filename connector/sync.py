@@ -256,6 +256,11 @@ def count(report: MappingReport, compared: Compared) -> None:
             if decision == name
         }
     report.types = compared.types()
+    if compared.unaddressable:
+        report.warnings.append(
+            f"no request can name {len(compared.unaddressable):,} of the uids in the erasure feed: "
+            "they were never sent; `connector rejects` shows them"
+        )
 
 
 def _adopt(mapping: Mapping, compared: Compared, report: MappingReport) -> None:

@@ -113,7 +113,7 @@ def _lines(entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _key(row: dict[str, Any]) -> str:
-    return "(none)" if row["key"] is None else repr(row["key"])[1:-1] or "(empty)"
+    return "(none)" if row["key"] is None else row["key"] or "(empty)"
 
 
 @rejects.command("retry", cls=Command)

@@ -206,6 +206,8 @@ def show_errors(settings: Settings, report: RunReport) -> None:
     for warning in report.warnings:
         settings.log.warning(warning)
     for entry in report.mappings:
+        for warning in entry.warnings:
+            settings.log.warning(f"{entry.name}: {warning}")
         if entry.error is not None:
             say = settings.log.warning if entry.status == "incomplete" else settings.log.error
             say(_named(entry.name, entry.error), entry.hint)

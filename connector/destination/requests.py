@@ -42,6 +42,15 @@ def recommend(payload: bytes) -> Request:
     return Request("POST", "/recommend", payload, asks=True)
 
 
+def is_addressable(uid: str) -> bool:
+    """Whether a request can name this user."""
+    try:
+        erase(uid)
+    except UnaddressableKeyError:
+        return False
+    return True
+
+
 def erase(uid: str) -> Request:
     """Delete one user for good. Raises UnaddressableKeyError where the address could mean another.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from connector.mapping import request, rules
 from connector.mapping.canonical import Check
 from connector.mapping.conversion import as_json
-from connector.mapping.fields import TYPE, TypedField, column, subject_check
+from connector.mapping.fields import TYPE, UNADDRESSABLE, TypedField, column, subject_check
 from connector.mapping.mapping import Constant, Mapping, WithoutConsent
 from connector.mapping.rules import Kind
 from connector.row import Verdict
@@ -19,6 +19,8 @@ from connector.sql import identifier, literal
 DERIVED_ID_PREFIX = "c_"
 """Marks an event id that was derived from the row, for want of one in the mapping."""
 
+MAX_SHOWN = 200
+"""Characters of a key that cannot be used that are shown."""
 
 _QUOTED_OR_BREAK = re.compile(
     r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$"""
@@ -106,6 +108,24 @@ class Chain:
     def payloads(self, chosen: str) -> str:
         """SQL of row, key, payload and digests for the rows of `source` that `chosen` chooses."""
         return f"WITH {self._layers(chosen)}\n{self._encoded()}"
+
+    def unkeyed(self, chosen: str) -> str | None:
+        """SQL of row and key of those chosen rows whose key no request could name: to be looked at,
+        no more, and so cut short. None where a key is derived, and always of use.
+
+        A key that is refused for another reason may be an e-mail address, and is not shown.
+        """
+        key = self.key_field
+        if key is None:
+            return None
+        codes = [(violation.code, violation.field) for violation in self.violations]
+        number = codes.index((UNADDRESSABLE, key)) + 1
+        columns = [
+            (identifier("$row"), "row"),
+            (f"left({identifier(key)}, {MAX_SHOWN})", "key"),
+        ]
+        where = f"{identifier('$unkeyed')} = {number}"
+        return f"WITH {self._layers(chosen)}\n{_select(columns, 'typed', where=where)}"
 
     def types(self, chosen: str) -> str:
         """SQL that counts the events of each type among the chosen rows."""

@@ -26,6 +26,9 @@ from connector.sql import identifier, literal
 REDACTED = "[redacted]"
 """What stands for a redacted value: it shows that there is one, and nothing of it."""
 
+UNADDRESSABLE = "unaddressable_key"
+"""The code of a key that no request could name."""
+
 TYPE = "type"
 """The field that holds an event's type."""
 
@@ -80,7 +83,7 @@ class TypedField:
         yield Check(f"{value} IS NULL", "key_null", "the key is null")
         yield Check(
             _unaddressable(value),
-            "unaddressable_key",
+            UNADDRESSABLE,
             "the key is empty, '.' or '..', or holds control characters: it could never be erased",
         )
 
@@ -255,6 +258,6 @@ def subject_check(value: str) -> Check:
     """The same rule for the uid of an event."""
     return Check(
         _unaddressable(value),
-        "unaddressable_key",
+        UNADDRESSABLE,
         "the uid is empty, '.' or '..', or holds control characters: it could never be erased",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ import duckdb
 from connector.errors import Locked, StateError
 from connector.snapshot.store import FORMAT, StatePaths, Store
 from connector.sql import literal
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @contextmanager
@@ -48,11 +51,12 @@ def open_rejects(paths: StatePaths) -> Iterator[Store | None]:
 
 def sample_rejects(store: Store, limit: int) -> list[tuple[str | None, str, str | None, str]]:
     """A few rejects: key, code, field, message; those of the API first."""
-    return store.fetch(
+    rows = store.fetch(
         "SELECT key, code, nullif(field, ''), message FROM state.rejects "
         "ORDER BY origin, code, key LIMIT ?",
         [limit],
     )
+    return [(shown(key), code, field, message) for key, code, field, message in rows]
 
 
 def list_rejects(
@@ -68,7 +72,14 @@ def list_rejects(
         "ORDER BY last_seen DESC, code, key LIMIT coalesce($limit, 9223372036854775807)",
         {"code": code, "limit": limit},
     )
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [dict(zip(names, (shown(row[0]), *row[1:]), strict=True)) for row in rows]
+
+
+def shown(key: str | None) -> str | None:
+    """A key as it is shown: control characters, which may be what is wrong with it, as `\\n`."""
+    if key is None:
+        return None
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), key)
 
 
 def count_rejects(store: Store) -> list[tuple[str, str | None, int]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from connector.snapshot.rejects import shown
 from connector.snapshot.store import Store, merge, statements
 from connector.sql import identifier
 
@@ -106,6 +107,9 @@ class Stage:
         self.store = store
         self._connection = store.connection
         take(store, "retried", {"key": pa.array([], pa.string())})
+        take(store, "unaddressable", {"key": pa.array([], pa.string())})
+        nothing = {"row": pa.array([], pa.int64()), "key": pa.array([], pa.string())}
+        take(store, "unkeyed", nothing)
 
     def load(self, reader: pa.RecordBatchReader) -> int:
         """Take in the rows of a source; returns how many.
@@ -205,6 +209,20 @@ class Stage:
         if before != engine:
             self.store.remember(fingerprint_engine=engine)
 
+    def name_unusable(
+        self, unkeyed: str | None, parameters: dict[str, Any], feed: Sequence[str]
+    ) -> None:
+        """Keep keys that cannot be used for whoever looks at the rejects.
+
+        `unkeyed` is the query of row and key of those rows, None where there are none; `feed` are
+        keys of an erasure feed that no request can name.
+        """
+        take(self.store, "unaddressable", {"key": pa.array(feed, pa.string())})
+        rejected = "SELECT 1 FROM decisions WHERE decision = 'rejected' AND key IS NULL LIMIT 1"
+        if unkeyed is not None and self.store.fetch(rejected):
+            used = {name: value for name, value in parameters.items() if f"${name}" in unkeyed}
+            self._connection.execute(f"CREATE OR REPLACE TABLE unkeyed AS {unkeyed}", used or None)
+
     def record_rejects(self, rules: Rules, violations: Iterable[tuple[str, str, str]]) -> None:
         """Remember which rows the rules refused, and why."""
         self._name_violations(violations)
@@ -228,13 +246,15 @@ class Stage:
     ) -> list[tuple[str | None, str, str | None, str]]:
         """A few rows that the rules refuse: key, code, field, message."""
         self._name_violations(violations)
-        return self.store.fetch(
-            "SELECT d.key, v.code, nullif(v.field, ''), v.message "
+        rows = self.store.fetch(
+            "SELECT coalesce(d.key, u.key), v.code, nullif(v.field, ''), v.message "
             "FROM decisions AS d JOIN violations AS v "
             "ON v.number = CASE WHEN d.is_duplicate THEN 0 ELSE d.violation END "
-            "WHERE d.decision = 'rejected' ORDER BY v.code, d.key LIMIT ?",
+            "LEFT JOIN unkeyed AS u ON u.row = d.row "
+            "WHERE d.decision = 'rejected' ORDER BY v.code, 1 LIMIT ?",
             [limit],
         )
+        return [(shown(key), code, field, message) for key, code, field, message in rows]
 
     def adopt(
         self, payloads: Mapping[str, str], parameters: dict[str, Any], *, keep_payload: bool

@@ -1,9 +1,10 @@
--- Replace what the rules refused before by what they refuse now, keeping since when.
+-- Replace what the rules refused before by what they refuse now, keeping since when. A key that
+-- cannot be used is kept for people to look at; `unaddressable` lists those of an erasure feed.
 BEGIN;
 
 CREATE OR REPLACE TEMP TABLE refused AS
 SELECT
-  d.key, d.subject, d.fingerprint, v.code, v.field, v.message,
+  coalesce(d.key, u.key) AS key, d.subject, d.fingerprint, v.code, v.field, v.message,
   count(*) AS row_count, min(d.cursor) AS cursor
 FROM (
   SELECT *, CASE WHEN is_duplicate THEN 0 ELSE violation END AS number
@@ -11,7 +12,14 @@ FROM (
   WHERE decision = 'rejected'
 ) AS d
 JOIN violations AS v ON v.number = d.number
-GROUP BY ALL;
+LEFT JOIN unkeyed AS u ON u.row = d.row
+GROUP BY ALL
+UNION ALL
+SELECT
+  key, NULL, NULL, 'unaddressable_key', '',
+  'the erasure feed names it, and no request can: such a user was never sent', count(*), NULL
+FROM unaddressable
+GROUP BY key;
 
 CREATE OR REPLACE TEMP TABLE before AS
 SELECT * FROM state.rejects WHERE origin = 'source';

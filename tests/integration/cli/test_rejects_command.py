@@ -86,3 +86,39 @@ def test_export_to_stdout_is_data_alone(refused: Shop) -> None:
     assert process.returncode == 0
     assert [row["code"] for row in csv.DictReader(io.StringIO(out))] == ["key_null"]
     assert err == "1 rejected row of target 'local' written to stdout\n"
+
+
+def test_a_key_that_no_request_can_name_is_shown_escaped(shop: Shop) -> None:
+    shop.sql(
+        "insert into users values ('..', 'NO', 1), ('a' || chr(10) || 'b', 'NO', 1), "
+        "('', 'NO', 1), ('nul' || chr(0), 'NO', 1)"
+    )
+    planned = shop("plan", "--select", "users", "--json").mapping("users")
+    synced = shop("sync", "--select", "users", "--json").mapping("users")
+    listed = shop("rejects", "--json").mapping("users")["rejects"]
+    for rejects in (planned["rejects"], synced["rejects"], listed):
+        assert {each["key"] for each in rejects} == {"..", "a\\nb", "", "nul\\x00"}
+        assert {each["code"] for each in rejects} == {"unaddressable_key"}
+    shown = [line.split()[0] for line in shop("rejects").out.splitlines() if "could" in line]
+    assert sorted(shown) == ["(empty)", "..", "a\\nb", "nul\\x00"]
+
+
+def test_a_feed_that_names_nobody_is_told_and_listed_and_changes_no_count(shop: Shop) -> None:
+    shop.sql(
+        "create table gone (who varchar)",
+        "insert into gone values ('u_1'), ('stranger'), ('.'), ('a' || chr(9)), (null), ('')",
+    )
+    mapping = (shop.files.path / "users.yaml").read_text()
+    shop.files.write("users.yaml", mapping + "deletes: {erasures: {table: gone, key: who}}\n")
+    for deleted in (2, 0):
+        synced = shop("sync", "--select", "users", "--json")
+        users = synced.mapping("users")
+        assert (synced.code, users["status"]) == (0, "done")
+        deletes = users["changes"]["hard_delete"]
+        assert (deletes["planned"], deletes["rejected"]) == (deleted, 0)
+        assert users["rows"]["rejected"] == 0
+        assert [each["key"] for each in users["rejects"]] == [".", "a\\t"]
+        assert "no request can name 2 of the uids in the erasure feed" in synced.err
+    shop.sql("delete from gone where length(who) < 3")
+    after = shop("sync", "--select", "users", "--json").mapping("users")
+    assert (after["rejects"], after.get("warnings")) == ([], None)
