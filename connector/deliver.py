@@ -36,8 +36,11 @@ def deliver(
     stop: Stop,
     progress: Callable[[Progress], None] | None = None,
     held: Callable[[], bool] | None = None,
+    ended: Callable[[Delivery], None] | None = None,
 ) -> Delivery:
     """Send changes and journal what becomes of each row; while `held` says so nothing is sent.
+
+    `ended` is told how it went, though this raises.
 
     Raises:
         DestinationError: the target would refuse every row.
@@ -58,7 +61,9 @@ def deliver(
         changes.settle(settlement.acknowledged, refused)
 
     batches = (work_batch(change) for change in changes.batches())
-    return write(batches, settle, target, control, stop=stop, progress=progress, held=held)
+    return write(
+        batches, settle, target, control, stop=stop, progress=progress, held=held, ended=ended
+    )
 
 
 def write(
@@ -70,11 +75,14 @@ def write(
     stop: Stop,
     progress: Callable[[Progress], None] | None = None,
     held: Callable[[], bool] | None = None,
+    ended: Callable[[Delivery], None] | None = None,
 ) -> Delivery:
     """Deliver batches within this process's share of the target's quota."""
     others_first = held or (lambda: False)
     if target.rate_limit is None:
-        return Writer(target).deliver(batches, settle, stop=stop, progress=progress, held=held)
+        return Writer(target).deliver(
+            batches, settle, stop=stop, progress=progress, held=held, ended=ended
+        )
     with sharing(control, idle=others_first) as share:
         return Writer(target).deliver(
             batches,
@@ -83,6 +91,7 @@ def write(
             progress=progress,
             held=lambda: share.joining or others_first(),
             sharers=lambda: share.count,
+            ended=ended,
         )
 
 

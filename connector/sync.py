@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import duckdb
 
@@ -32,6 +32,7 @@ from connector.prepare import Compared, bind, compare, suppressed, utc_now
 from connector.project import Project
 from connector.report import (
     MAX_SAMPLES,
+    Http,
     MappingReport,
     RejectSample,
     RunReport,
@@ -321,7 +322,6 @@ def send(run: Run, mapping: Mapping, compared: Compared, report: MappingReport) 
         limit=run.options.limit,
     )
     run.observer.sending(name, report.planned)
-    delivery: Delivery | None = None
     try:
         delivery = deliver(
             changes,
@@ -331,27 +331,26 @@ def send(run: Run, mapping: Mapping, compared: Compared, report: MappingReport) 
             stop=run.stop,
             progress=lambda progress: run.observer.progress(name, progress),
             held=run.held,
+            ended=lambda delivery: _count_requests(report, delivery),
         )
     finally:
+        _count_outcomes(report, changes)
         changes.finish()
-        _count_outcomes(report, changes, delivery)
+    if report.pending:
+        report.status = Status.INCOMPLETE
+        report.error = delivery.incomplete or "stopped at --limit; the rest is pending"
     return changes.lags
 
 
-def _count_outcomes(report: MappingReport, changes: Changes, delivery: Delivery | None) -> None:
+def _count_outcomes(report: MappingReport, changes: Changes) -> None:
     for name in SENT:
         operation = report.changes[name]
         operation.acknowledged = changes.acknowledged[name]
         operation.rejected = changes.rejected[name]
         operation.pending = operation.planned - operation.acknowledged - operation.rejected
-    if delivery is None:
-        return
-    wire = asdict(delivery)
-    report.http.requests = wire["requests"]
-    report.http.retries = wire["retries"]
-    report.http.throttled = wire["throttled"]
-    report.http.seconds = round(wire["seconds"], 3)
+
+
+def _count_requests(report: MappingReport, delivery: Delivery) -> None:
+    seconds = round(delivery.seconds, 3)
+    report.http = Http(delivery.requests, delivery.retries, delivery.throttled, seconds)
     report.outage = delivery.outage
-    if report.pending:
-        report.status = Status.INCOMPLETE
-        report.error = delivery.incomplete or "stopped at --limit; the rest is pending"

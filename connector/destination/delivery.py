@@ -51,12 +51,14 @@ class DeliveryRun:
         flush_seconds: float,
         stop: Stop | None,
         progress: Callable[[Progress], None] | None,
+        ended: Callable[[Delivery], None] | None,
     ) -> None:
         self._target = target
         self._transport = transport
         self._pacer = pacer
         self._stop = stop
         self._progress = progress
+        self._ended = ended
         self._news = asyncio.Event()
         self._feed = Feed(batches, self._news.set)
         self._journal = Journal(settle, flush_seconds, self._news.set)
@@ -90,9 +92,7 @@ class DeliveryRun:
             self._feed.close()
             await self._end_journal()
             await self._transport.close()
-        if self._error is not None:
-            raise self._error
-        return Delivery(
+        delivery = Delivery(
             self._requests,
             self._retries,
             self._throttled,
@@ -100,6 +100,11 @@ class DeliveryRun:
             self._why(),
             outage=self._pacer.over is not None,
         )
+        if self._ended is not None:
+            self._ended(delivery)
+        if self._error is not None:
+            raise self._error
+        return delivery
 
     async def _send_all(self) -> None:
         workers = {
@@ -126,10 +131,10 @@ class DeliveryRun:
     async def _end_journal(self) -> None:
         try:
             await self._journal.end()
-        except Exception as error:
-            if self._error is None or self._error is error:
-                raise
-            raise error from self._error
+        except Exception as error:  # noqa: BLE001 - raised once the delivery was told of
+            if self._error is not error:
+                error.__cause__ = self._error
+                self._error = error
 
     def _tick(self) -> None:
         self._pacer.tick()

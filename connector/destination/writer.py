@@ -48,6 +48,7 @@ class Writer:
         progress: Callable[[Progress], None] | None = None,
         held: Callable[[], bool] | None = None,
         sharers: Callable[[], int] | None = None,
+        ended: Callable[[Delivery], None] | None = None,
     ) -> Delivery:
         """Send every row and say what became of it; blocks until that is done or has to end.
 
@@ -56,7 +57,8 @@ class Writer:
         that was not settled is pending: it may or may not have arrived, and is to be sent again.
 
         While `held` says so no request leaves; `sharers` tells how many processes use the quota of
-        the target. Both are asked often, in the event loop.
+        the target. Both are asked often, in the event loop. `ended` is told how it went, and so it
+        is where this raises.
 
         Returns with `incomplete` set when asked to stop, when the API keeps failing, or wants more
         patience than the target's `max_wait`. Raises DestinationError when the API would refuse any
@@ -66,7 +68,7 @@ class Writer:
         loop = _new_event_loop()
         try:
             return loop.run_until_complete(
-                self._deliver(batches, settle, stop, progress, held, sharers)
+                self._deliver(batches, settle, stop, progress, held, sharers, ended)
             )
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
@@ -80,6 +82,7 @@ class Writer:
         progress: Callable[[Progress], None] | None,
         held: Callable[[], bool] | None,
         sharers: Callable[[], int] | None,
+        ended: Callable[[Delivery], None] | None,
     ) -> Delivery:
         transport = self._transport or HttpTransport(self._target)
         pacer: Pacer = LocalPacer(self._target, sharers)
@@ -94,5 +97,6 @@ class Writer:
             self._flush_seconds,
             stop,
             progress,
+            ended,
         )
         return await run.run()

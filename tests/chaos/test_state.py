@@ -126,6 +126,9 @@ def test_a_disk_that_is_full_at_any_point_loses_nothing(
         if report["exit_code"]:
             said = [report.get("error"), *(each["error"] for each in report["mappings"])]
             assert report["exit_code"] == 1
+            for each in report["mappings"]:
+                acknowledged = sum(change["acknowledged"] for change in each["changes"].values())
+                assert each["kind"] == "events" or each["http"]["requests"] >= acknowledged
             assert any(str(folder) in each for each in said if each), said
         filler.unlink()
         assert_recovers(road)
