@@ -26,8 +26,8 @@ from connector.project import Project
 from connector.snapshot.stage import Cut, Decided, Rules, Stage, Suppressions
 from connector.snapshot.store import Store
 from connector.source.base import Origin, Relation, Source, Window
-from connector.source.open import open_source
 from connector.source.query import find_column
+from connector.sources import Sources
 from connector.sql import literal
 from connector.windows import MILLISECOND, milliseconds, moment_of
 
@@ -130,13 +130,16 @@ def bind(project: Project, mapping: Mapping) -> Iterator[Bound]:
         ConfigError: the mapping does not fit the source.
         SourceError: the source cannot be read.
     """
-    source = open_source(project.source(mapping.source))
-    try:
-        columns = source.schema(whole(mapping))
-        compiled = compile_mapping(mapping, columns, timezone=source.timezone)
-        yield Bound(mapping, source, compiled, columns)
-    finally:
-        source.close()
+    with Sources(project) as sources:
+        yield bound_to(sources.open(mapping.source), mapping)
+
+
+def bound_to(source: Source, mapping: Mapping) -> Bound:
+    """Compile a mapping against a source that is open. Errors as for `bind`."""
+    columns = source.schema(whole(mapping))
+    return Bound(
+        mapping, source, compile_mapping(mapping, columns, timezone=source.timezone), columns
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,22 +278,21 @@ def read_feed(project: Project, mapping: Mapping) -> list[str]:
     feed = mapping.deletes.erasures
     if feed is None:
         return []
-    source = open_source(project.source(feed.source))
-    try:
-        relation = Relation(table=feed.table, query=feed.query, columns=(feed.key,))
-        with source.read(relation) as reader:
-            uids = reader.read_all().column(0).cast(pa.string()).to_pylist()
-    except (SourceError, pa.ArrowException) as error:
-        transient = isinstance(error, SourceError) and error.transient
-        raise SourceError(
-            f"erasure feed of {mapping.name!r}: {error}", transient=transient
-        ) from error
-    finally:
-        source.close()
+    relation = Relation(table=feed.table, query=feed.query, columns=(feed.key,))
+    with Sources(project) as sources:
+        source = sources.open(feed.source)
+        try:
+            with source.read(relation) as reader:
+                uids = reader.read_all().column(0).cast(pa.string()).to_pylist()
+        except (SourceError, pa.ArrowException) as error:
+            transient = isinstance(error, SourceError) and error.transient
+            raise SourceError(
+                f"erasure feed of {mapping.name!r}: {error}", transient=transient
+            ) from error
     return [uid for uid in uids if uid]
 
 
-def check_feed(project: Project, mapping: Mapping) -> None:
+def check_feed(sources: Sources, mapping: Mapping) -> None:
     """Look whether the erasure feed of a mapping is there and has its key, without reading it.
 
     Raises:
@@ -299,13 +301,9 @@ def check_feed(project: Project, mapping: Mapping) -> None:
     feed = mapping.deletes.erasures
     if feed is None:
         return
+    relation = Relation(table=feed.table, query=feed.query)
     try:
-        source = open_source(project.source(feed.source))
-        try:
-            relation = Relation(table=feed.table, query=feed.query)
-            find_column(feed.key, source.schema(relation).names, relation)
-        finally:
-            source.close()
+        find_column(feed.key, sources.open(feed.source).schema(relation).names, relation)
     except SourceError as error:
         problem = Problem(feed.place, f"erasure feed: {error.message}", error.hint)
         raise ConfigError([problem]) from error

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from connector.errors import Problem
 from connector.mapping.fields import text_within
 from connector.mapping.mapping import Expression, Field
 from connector.mapping.pii import ADDRESS, PHONE_NUMBER
+from connector.mapping.scratch import scratch
 from connector.prepare import Bound
 from connector.sql import identifier, literal
 
@@ -43,8 +44,8 @@ def direct_pii(bound: Bound) -> list[Problem]:
         for text in texts.values()
         for pattern in _KINDS.values()
     ]
-    judged = bound.compiled.guarded.judged()
-    found = _over_sample(bound, f"SELECT {', '.join(counts)} FROM ({judged})")  # noqa: S608 - the compiler's own SQL
+    values = bound.compiled.guarded.canonical()
+    found = _over_sample(bound, f"SELECT {', '.join(counts)} FROM ({values})")  # noqa: S608 - the compiler's own SQL
     named = [(name, kind) for name in texts for kind in _KINDS]
     return [
         Problem(
@@ -65,13 +66,12 @@ def _unmarked(bound: Bound) -> Iterator[Field]:
 
 
 def _over_sample(bound: Bound, sql: str) -> tuple[Any, ...]:
-    one = duckdb.connect(config={"threads": 1})
-    with bound.source.read(bound.relation()) as reader, one as connection:
+    with bound.source.read(bound.relation()) as reader, closing(scratch()) as connection:
         batch = next(iter(reader), None)
         rows = pa.Table.from_batches([batch] if batch is not None else [], reader.schema)
-        connection.execute("SET TimeZone = 'UTC'")
         connection.register("incoming", rows.slice(0, _LIMIT))
-        connection.execute("CREATE TABLE source AS FROM incoming")
+        connection.execute("CREATE TEMP TABLE source AS FROM incoming")
+        connection.unregister("incoming")
         needed = {name: value for name, value in bound.parameters().items() if f"${name}" in sql}
         found: tuple[Any, ...] = connection.execute(sql, needed or None).fetchall()[0]
     return found

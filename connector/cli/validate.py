@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from connector.mapping.mapping import Mapping
     from connector.prepare import Bound
     from connector.project import Project
+    from connector.sources import Sources
 
 
 @dataclass(slots=True)
@@ -92,45 +93,49 @@ def _check_target(settings: Settings, project: Project, findings: Findings) -> N
 
 
 def _check_mappings(project: Project, mappings: Sequence[Mapping], findings: Findings) -> None:
+    from connector.sources import Sources
+
     damaged = {problem.place.file for problem in findings.problems}
     unreachable: set[str] = set()
-    for mapping in mappings:
-        findings.checked[mapping.name] = None
-        if mapping.source in unreachable:
-            continue
-        try:
-            if mapping.place.file in damaged or project.unset(mapping):
-                _check_what_is_right(project, mapping, findings)
-            else:
-                findings.checked[mapping.name] = _check(project, mapping, findings)
-        except SourceError as error:
-            if _is_reachable(project, mapping.source):
-                place = mapping.read_place or mapping.place
-                findings.add(ConfigError([Problem(place, error.message, error.hint)]))
-            else:
+    with Sources(project) as sources:
+        for mapping in mappings:
+            findings.checked[mapping.name] = None
+            if mapping.source in unreachable:
+                continue
+            try:
+                if mapping.place.file in damaged or project.unset(mapping):
+                    _check_what_is_right(project, sources, mapping, findings)
+                else:
+                    findings.checked[mapping.name] = _check(sources, mapping, findings)
+            except SourceError as error:
+                if mapping.source in sources:  # one table that cannot be read, not all of it
+                    place = mapping.read_place or mapping.place
+                    findings.add(ConfigError([Problem(place, error.message, error.hint)]))
+                else:
+                    findings.add(error)
+                    unreachable.add(mapping.source)
+            except ConnectorError as error:
                 findings.add(error)
-                unreachable.add(mapping.source)
-        except ConnectorError as error:
-            findings.add(error)
 
 
-def _check(project: Project, mapping: Mapping, findings: Findings) -> str | None:
+def _check(sources: Sources, mapping: Mapping, findings: Findings) -> str | None:
     """Look at a mapping as a sync would; says what was bound, unless something is wrong."""
-    from connector.prepare import bind, check_feed
+    from connector.prepare import bound_to, check_feed
     from connector.privacy import direct_pii
 
-    with bind(project, mapping) as bound:
-        personal = direct_pii(bound)
-        findings.problems += personal
-        check_feed(project, mapping)
-        return None if personal else _said(bound)
+    bound = bound_to(sources.open(mapping.source), mapping)
+    personal = direct_pii(bound)
+    findings.problems += personal
+    check_feed(sources, mapping)
+    return None if personal else _said(bound)
 
 
-def _check_what_is_right(project: Project, mapping: Mapping, findings: Findings) -> None:
+def _check_what_is_right(
+    project: Project, sources: Sources, mapping: Mapping, findings: Findings
+) -> None:
     """Look at the expressions of a mapping whose file has other mistakes: all are shown at once."""
     from connector.mapping.compile import find_mistakes
     from connector.prepare import whole
-    from connector.source.open import open_source
 
     unset = project.unset(mapping)
     findings.add(ConfigError(unset))
@@ -139,25 +144,10 @@ def _check_what_is_right(project: Project, mapping: Mapping, findings: Findings)
         return
     if mapping.source not in project.source_names:
         return
-    source = open_source(project.source(mapping.source))
-    try:
-        mistakes = find_mistakes(mapping, source.schema(whole(mapping)))
-    finally:
-        source.close()
+    mistakes = find_mistakes(mapping, sources.open(mapping.source).schema(whole(mapping)))
     lines = {(problem.place.file, problem.place.line) for problem in unset}
     mistakes = [each for each in mistakes if (each.place.file, each.place.line) not in lines]
     findings.add(ConfigError(mistakes))
-
-
-def _is_reachable(project: Project, source: str) -> bool:
-    """Whether it is one table that cannot be read, or all of the source."""
-    from connector.source.open import open_source
-
-    try:
-        open_source(project.source(source)).close()
-    except SourceError:
-        return False
-    return True
 
 
 def _said(bound: Bound) -> str:

@@ -17,6 +17,7 @@ from connector.mapping.conversion import infer
 from connector.mapping.expression import ColumnUse, ExpressionError, Parser
 from connector.mapping.mapping import Constant, Expression, Field, Mapping, Pii
 from connector.mapping.rules import ALLOWED_TYPES, RESERVED, FieldType
+from connector.mapping.scratch import scratch
 from connector.sql import identifier, literal
 
 _KEYWORD_VALUES = {
@@ -56,14 +57,11 @@ class Binder:
     def __init__(self, mapping: Mapping, columns: pa.Schema) -> None:
         self.mapping = mapping
         self.problems: list[Problem] = []
-        self._connection = duckdb.connect(config={"threads": 1})
-        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection = scratch()
         # A reader, for an empty table is more than pyarrow can make of some nested types.
         self._connection.register("incoming", pa.RecordBatchReader.from_batches(columns, []))
-        self._connection.execute("CREATE TABLE source AS FROM incoming")
+        self._connection.execute("CREATE TEMP TABLE source AS FROM incoming")
         self._connection.unregister("incoming")
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET lock_configuration = true")
         self._parser = Parser(self._connection)
         self._columns = {folded(name): name for name in columns.names}
         self._ambiguous = {

@@ -141,6 +141,15 @@ class Chain:
         value = self.cursor.conversion(guarded=False).value
         return f"SELECT {value} AS cursor FROM ({_select(columns, 'source')})"  # noqa: S608 - the compiler's own
 
+    def canonical(self) -> str:
+        """SQL of every row's canonical fields alone, whatever rules they break."""
+        evaluated = _select(self._evaluated("NULL"), "source")
+        columns = [
+            (field.conversion(guarded=self.guarded).value, column(field.name))
+            for field in self.fields.values()
+        ]
+        return f"WITH evaluated AS (\n{_indent(evaluated)}\n)\n{_select(columns, 'evaluated')}"
+
     def judged(self) -> str:
         """SQL of every row's canonical fields and, beside them, what the scan says of the row.
 

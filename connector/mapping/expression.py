@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import duckdb
+
+from connector.mapping.scratch import scratch
 
 _REFUSED = {
     "SUBQUERY": "a subquery",
@@ -73,7 +76,7 @@ _PREFIX = "SELECT "
 @cache
 def _functions() -> tuple[frozenset[str], frozenset[str]]:
     """Names of DuckDB's volatile functions, and of those that are aggregates only."""
-    with duckdb.connect() as connection:
+    with closing(scratch()) as connection:
         rows = connection.execute(
             "SELECT lower(function_name), bool_or(stability = 'VOLATILE'), "
             "bool_and(function_type = 'aggregate') FROM duckdb_functions() GROUP BY 1"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
-
-import duckdb
+from contextlib import closing
 
 from connector.mapping.expression import ExpressionError, Parser
 from connector.mapping.fields import TYPE
 from connector.mapping.mapping import Constant, Expression, Field, Mapping
+from connector.mapping.scratch import scratch
 
 
 def columns_read(mapping: Mapping) -> dict[str, tuple[str, ...]]:
@@ -18,10 +17,11 @@ def columns_read(mapping: Mapping) -> dict[str, tuple[str, ...]]:
     A field of several event types has those of all its expressions; a constant has none. An
     expression that does not parse stands for a column of that name.
     """
-    parser = Parser(_connection().cursor())
     found: dict[str, dict[str, None]] = {}
-    for name, field in sent_fields(mapping):
-        found.setdefault(name, {}).update(dict.fromkeys(_columns(parser, field.value)))
+    with closing(scratch()) as connection:
+        parser = Parser(connection)
+        for name, field in sent_fields(mapping):
+            found.setdefault(name, {}).update(dict.fromkeys(_columns(parser, field.value)))
     return {name: tuple(columns) for name, columns in found.items()}
 
 
@@ -45,8 +45,3 @@ def _columns(parser: Parser, value: Expression | Constant) -> list[str]:
         # A column of any name may stand for itself; what is no expression either is said by
         # `validate`, with its place, once the columns are known.
         return [value.sql.strip()]
-
-
-@cache
-def _connection() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"threads": 1})

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from math import exp
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 _STEP = 0.02
 """Width of a bucket, as a share of the lag: what a quantile is exact to."""
@@ -23,6 +22,8 @@ class Lags:
 
     def add(self, cursors: pa.Array, now: int) -> None:
         """Events with these cursors were acknowledged now; nulls say nothing."""
+        import pyarrow.compute as pc  # takes long, and only those that send need it
+
         known = pc.drop_null(cursors)
         if not len(known):
             return
