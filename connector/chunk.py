@@ -17,7 +17,7 @@ from connector.destination.work import Progress
 from connector.errors import Locked
 from connector.mapping.mapping import Mapping
 from connector.plan import forecast
-from connector.prepare import Compared, bind, compare, suppressed, utc_now
+from connector.prepare import Compared, bind, compare, suppressed
 from connector.report import MAX_SAMPLES, MappingReport, RejectSample
 from connector.rightofway import LOOK, RightOfWay, overlap_lease, sending_lease
 from connector.run import Observer, Run
@@ -138,7 +138,7 @@ class Walker:
             *known, since = json.loads(main.meta("resend") or "[null]")
             if known == wanted:
                 return datetime.fromisoformat(since)
-            began = utc_now()
+            began = self.run.control.time()
             main.remember(resend=json.dumps([*wanted, began.isoformat()]))
         return began
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from connector.control.store import ControlStore
@@ -92,6 +93,15 @@ class Run:
     observer: Observer
     held: Callable[[], bool] | None = None
     """While it says so, nothing is sent."""
+
+    @contextmanager
+    def with_own_stop(self) -> Iterator[Run]:
+        """The same run with a stop of its own, which the run's stop requests too."""
+        stop = Stop()
+        with self.stop.interrupting(stop.request):
+            if self.stop.requested:
+                stop.request()
+            yield replace(self, stop=stop)
 
     def paths(self, mapping: Mapping) -> StatePaths:
         """Where a mapping keeps its state for this target."""

@@ -144,9 +144,10 @@ def _check_usage(options: SyncOptions) -> None:
         raise UsageError("--rebaseline sends nothing: it cannot go with other options")
 
 
-def _gave_up(run: Run, error: ConnectorError) -> bool:
-    """Whether a read ended because it was asked to."""
-    return run.stop.requested and isinstance(error, SourceError)
+_LOST = (
+    "the lease of the mapping was lost: the control store was away for too long",
+    "the rest is pending; the next sync sends it",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,21 +175,15 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, _Ended | 
     began = time.monotonic()
     ended = False
     try:
-        with lease(run.control, mapping.name):
+        with (
+            run.with_own_stop() as own,
+            lease(run.control, mapping.name, lost=own.stop.request),
+        ):
             number = run.control.start_run(run.run_id, mapping.name, "sync")
             try:
-                _sync_one(run, mapping, report)
-            except ConnectorError as error:
-                if _gave_up(run, error):
-                    report.status, report.error = Status.INCOMPLETE, "stopped while reading"
-                else:
-                    fail(report, error)
-                ended = isinstance(error, DestinationError)
-            except duckdb.InterruptException:
-                report.status, report.error = Status.INCOMPLETE, "stopped while reading"
-            except BaseException as error:
-                report.status, report.error = Status.FAILED, f"{type(error).__name__}, unforeseen"
-                raise
+                ended = _sync_reported(own, mapping, report)
+                if own.stop.requested > run.stop.requested and report.status is Status.INCOMPLETE:
+                    report.error, report.hint = _LOST
             finally:
                 report.seconds = time.monotonic() - began
                 record(run, number, report)
@@ -200,6 +195,24 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, _Ended | 
     if ended or report.outage:
         return report, _Ended(report.status, report.error, report.hint)
     return report, None
+
+
+def _sync_reported(run: Run, mapping: Mapping, report: MappingReport) -> bool:
+    """Sync one mapping, with what goes wrong in its report; says whether the target refused us."""
+    try:
+        _sync_one(run, mapping, report)
+    except ConnectorError as error:
+        if run.stop.requested and isinstance(error, SourceError):
+            report.status, report.error = Status.INCOMPLETE, "stopped while reading"
+        else:
+            fail(report, error)
+        return isinstance(error, DestinationError)
+    except duckdb.InterruptException:
+        report.status, report.error = Status.INCOMPLETE, "stopped while reading"
+    except BaseException as error:
+        report.status, report.error = Status.FAILED, f"{type(error).__name__}, unforeseen"
+        raise
+    return False
 
 
 def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select
 
-from connector.control.store import ControlStore, now
+from connector.control.engine import clock
+from connector.control.store import ControlStore
 from connector.control.tables import chunks
 
 
@@ -79,7 +80,7 @@ def record(
                 mapping=mapping,
                 version=version,
                 run_id=run_id,
-                done_at=now(),
+                done_at=clock(connection),
                 **key,
                 **values,
             )

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import and_, insert, select, text, update
 
-from connector.control.store import ControlStore, now
+from connector.control.engine import insert_missing, now
+from connector.control.store import ControlStore
 from connector.control.tables import erasures, suppressions
 
 PROFILE_WITHIN = timedelta(hours=24)
@@ -93,9 +94,8 @@ class Ledger:
 
     def confirm(self, answers: Mapping[str, int | None], run_id: str) -> None:
         """Note what the API answered; from now on these users are suppressed for good."""
-        known = set(self._store.suppressed())
         rules = self._rules(answers)
-        fresh = [
+        erased = [
             {
                 "target": self._store.target,
                 "uid_hash": uid_hash,
@@ -105,11 +105,10 @@ class Ledger:
                 "status": answer,
             }
             for uid_hash, answer in answers.items()
-            if uid_hash not in known
         ]
         with self._store.begin() as connection:
-            if fresh:
-                connection.execute(insert(suppressions), fresh)
+            if erased:
+                insert_missing(connection, suppressions, erased)
             for uid_hash, answer in answers.items():
                 row = and_(self._open, erasures.c.uid_hash == uid_hash)
                 connection.execute(

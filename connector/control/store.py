@@ -5,24 +5,25 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, func, insert, select
+from sqlalchemy import Connection, Engine, delete, func, insert, select
 from sqlalchemy import update as update_
-from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from connector.control import tables
+from connector.control.engine import clock, insert_missing, now, open_engine
 from connector.control.hashing import UidHasher
 from connector.errors import StateError
 
+_PATIENCE = 10.0
+"""Seconds to wait for a server that is away for a moment: it restarts, another takes its place."""
 
-def now() -> datetime:
-    """The current time as the store keeps it: naive UTC."""
-    return datetime.now(UTC).replace(tzinfo=None)
+_LOOK = 0.25
 
 
 def control_file(folder: Path) -> Path:
@@ -42,11 +43,8 @@ class ControlStore:
         self._where = "the control store" if url else str(control_file(folder))
         if url is None:
             _private(folder)
-        address = url.get_secret_value() if url else URL.create("sqlite", database=self._where)
+        self._engine = open_engine(control_file(folder), url)
         with self._errors():
-            self._engine = create_engine(address)
-            if self._engine.dialect.name == "sqlite":
-                event.listen(self._engine, "connect", _configure_sqlite)
             self._prepare()
         if url is None:
             with contextlib.suppress(FileNotFoundError):
@@ -57,14 +55,19 @@ class ControlStore:
         """The engine behind it, for the modules of this room."""
         return self._engine
 
+    @property
+    def _is_file(self) -> bool:
+        return self._engine.dialect.name == "sqlite"
+
     def _prepare(self) -> None:
         for patience in reversed(range(10)):
             try:
                 tables.metadata.create_all(self._engine)
                 break
-            except DatabaseError:
+            except DatabaseError as error:
                 # Another process may have made a table between the look and the making.
-                if not patience:
+                unreached = isinstance(error, OperationalError) and not self._is_file
+                if unreached or not patience:
                     raise
                 sleep(0.1)
         found = int(self._setting("format", str(tables.FORMAT)))
@@ -79,10 +82,9 @@ class ControlStore:
         chosen = select(tables.settings.c.value).where(tables.settings.c.name == name)
         with self._engine.begin() as connection:
             value = connection.scalar(chosen)
-        if value is None:
-            with contextlib.suppress(IntegrityError), self._engine.begin() as connection:
-                connection.execute(insert(tables.settings).values(name=name, value=default))
-            with self._engine.begin() as connection:
+            if value is None:
+                row = {"name": name, "value": default}
+                insert_missing(connection, tables.settings, [row])
                 value = connection.scalar(chosen)
         return str(value)
 
@@ -92,19 +94,34 @@ class ControlStore:
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction."""
-        with self._errors(), self._engine.begin() as connection:
+        """A transaction. A server that cannot be reached is waited for a little before it."""
+        with self._errors(), self._connect() as connection, connection.begin():
             yield connection
+
+    def _connect(self) -> Connection:
+        deadline = monotonic() + _PATIENCE
+        while True:
+            try:
+                return self._engine.connect()
+            except OperationalError:
+                if self._is_file or monotonic() > deadline:
+                    raise
+            sleep(_LOOK)
+
+    def time(self) -> datetime:
+        """What time it is for all who share this store; naive UTC."""
+        with self.begin() as connection:
+            return clock(connection)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
         except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            reason = (str(getattr(error, "orig", None) or error).splitlines() or ["?"])[0]
             raise StateError(
                 f"{self._where} cannot be used: {reason}",
-                hint=_way_out(reason),
+                hint=_way_out(reason, is_file=self._is_file),
             ) from None
 
     def hasher(self) -> UidHasher:
@@ -202,7 +219,12 @@ class ControlStore:
             return connection.execute(chosen).rowcount
 
 
-def _way_out(reason: str) -> str:
+def _way_out(reason: str, *, is_file: bool) -> str:
+    if not is_file:
+        return (
+            "look whether the database of `state: {control_url: …}` answers; what was not "
+            "acknowledged by then is sent again by the next run"
+        )
     if "not a database" in reason or "malformed" in reason:
         return "restore it from a backup: it holds who was erased and must not be sent again"
     if "disk is full" in reason:
@@ -219,10 +241,3 @@ def _private(folder: Path) -> None:
             f"the state folder {folder} cannot be written: {error.strerror}",
             hint="make it writable, or set `state: {path: …}` in project.yaml",
         ) from error
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA busy_timeout = 30000")
-    # Deleted rows are overwritten: what was lifted or purged is not left in free pages.
-    connection.execute("PRAGMA secure_delete = ON")

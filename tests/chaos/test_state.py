@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-import connector.control.lease
+import connector.control.engine
 import connector.control.store
 import connector.sync
 from connector.control.store import ControlStore
@@ -221,7 +221,7 @@ def test_a_clock_set_back_neither_loses_nor_deletes_anything(
 
     for module, name in [
         (connector.control.store, "now"),
-        (connector.control.lease, "now"),
+        (connector.control.engine, "now"),
         (connector.sync, "utc_now"),
     ]:
         monkeypatch.setattr(module, name, before)
