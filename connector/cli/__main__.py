@@ -1,5 +1,5 @@
 """`python -m connector.cli`, the same as `connector`."""
 
-from connector.cli.main import main
+from connector.cli.start import main
 
 main()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +126,20 @@ def test_an_interrupted_plan_is_130_and_no_traceback(shop: Shop) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.strip()) == (130, "", "error: interrupted")
+
+
+def test_an_interrupt_while_python_still_imports_is_one_line(tmp_path: Path) -> None:
+    package = tmp_path / "click"
+    package.mkdir()
+    interrupted = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+    (package / "__init__.py").write_text(interrupted)
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "connector.cli", "--version"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "error: interrupted\n")
