@@ -15,6 +15,7 @@ A message is one line that stands alone; a hint says what to do next. Neither ev
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -93,6 +94,16 @@ class Locked(ConnectorError):  # noqa: N818 - named for what happened, as in the
     """Another process is syncing this mapping."""
 
     exit_code = 6
+
+
+_KIND = re.compile(r"(?:[A-Z][A-Za-z]* )+Error: ")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says in one line, without what DuckDB puts around it: its name for the kind of
+    error, and hints and excerpts on further lines."""
+    said = (str(error).splitlines() or [""])[0]
+    return _KIND.sub("", said, count=1) or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True, order=True)
