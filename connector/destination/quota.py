@@ -27,6 +27,11 @@ FALL = 0.93
 """The rate after a fall, as a share of the plateau."""
 PLATEAU_SECONDS = 8.0
 """From a fall until the plateau is reached; as long again, and the rate is well above it."""
+COSTLY_BELOW = 0.8
+"""The same for a refusal that costs a pause and follows at once on the one before: each that is
+avoided is a pause saved, and the pause refills the burst that hides by how much it was too much."""
+COSTLY_PLATEAU_SECONDS = 16.0
+"""Where refusals cost a pause, probing is worth less."""
 SLOWEST = 0.1
 LEARNING = 3.0
 """Growth factor a second while nothing but a first, poor estimate is known."""
@@ -56,6 +61,7 @@ class Quota:
         self.rate = self._ceiling
         self._learning = not self._configured
         self._plateau = self._ceiling
+        self._plateau_seconds = PLATEAU_SECONDS
         self._fell = -math.inf
         self._accepted = _Window()
         self._refused = _Window()
@@ -99,12 +105,17 @@ class Quota:
         share = refused / (accepted + refused)
         if (share < TOLERATED or refused < FEW) and (self._known or not costly):
             return
-        self._fell = now
         self._learning = accepted == 0
         too_much = self.rate
         if share > SATURATED and refused >= FEW:
             too_much *= max(0.5, 1.0 - share)
-        self._plateau = max(SLOWEST, too_much * BELOW)
+        below, self._plateau_seconds = BELOW, PLATEAU_SECONDS
+        if costly:
+            held = min(1.0, (now - self._fell) / PLATEAU_SECONDS)
+            below = COSTLY_BELOW + (BELOW - COSTLY_BELOW) * held
+            self._plateau_seconds = COSTLY_PLATEAU_SECONDS
+        self._fell = now
+        self._plateau = max(SLOWEST, too_much * below)
         self.rate = max(SLOWEST, self._plateau * FALL)
         self._accepted, self._refused = _Window(), _Window()
 
@@ -142,7 +153,7 @@ class Quota:
         if self._learning:
             grown = self.rate * LEARNING**seconds
         else:
-            curve = (now - self._fell) / PLATEAU_SECONDS - 1.0
+            curve = (now - self._fell) / self._plateau_seconds - 1.0
             grown = max(self.rate, self._plateau * (1.0 + (1.0 - FALL) * curve**3))
         used = max(self.rate, UNUSED * self._accepted.rate)
         self.rate = min(grown, used, self._ceiling)

@@ -32,17 +32,25 @@ def bucket(rate: float, burst: float) -> Callable[[float], bool]:
 
 
 def simulate(
-    quota: Quota, take: Callable[[float], bool], seconds: float, jitter: float = 0.0
+    quota: Quota,
+    take: Callable[[float], bool],
+    seconds: float,
+    jitter: float = 0.0,
+    pause: float = 0.0,
 ) -> list[tuple[float, bool]]:
-    """Send whenever the quota lets us; when each request left, and whether it was accepted."""
+    """Send whenever the quota lets us; when each request left, and whether it was accepted.
+
+    Every refusal asks for a pause of so many seconds, which is obeyed.
+    """
     draw = random.Random(7)  # noqa: S311 - repeatable is the point
-    now, ticked = 0.0, 0.0
+    now, ticked, resumed = 0.0, 0.0, 0.0
     log: list[tuple[float, bool]] = []
     while now < seconds:
         while ticked <= now:
-            quota.tick(ticked, TICK)
+            if resumed <= now:
+                quota.tick(ticked, TICK)
             ticked += TICK
-        delay = quota.delay(now)
+        delay = max(quota.delay(now), resumed - now)
         if delay > 0:
             now += min(delay, 0.001)
             continue
@@ -51,7 +59,8 @@ def simulate(
         if accepted:
             quota.accepted()
         else:
-            quota.refused(now + ROUND_TRIP)
+            quota.refused(now + ROUND_TRIP, costly=pause > 0)
+            resumed = now + ROUND_TRIP + pause if pause else 0.0
         log.append((now, accepted))
         now += 0.0003
     return log
@@ -82,6 +91,15 @@ def test_an_unknown_quota_is_found_and_used(rate: float, burst: int) -> None:
     late = [ok for at, ok in log if at >= 10]
     assert sum(late) >= 0.85 * rate * 30
     assert late.count(False) <= 0.04 * len(late)
+
+
+@pytest.mark.parametrize("burst", [10, 30, 100, 500])
+@pytest.mark.parametrize("rate", [20.0, 100.0, 500.0])
+def test_an_unknown_quota_is_found_though_every_refusal_costs_a_pause(
+    rate: float, burst: int
+) -> None:
+    log = simulate(Quota(None), bucket(rate, burst), 40, jitter=0.003, pause=1.0)
+    assert sum(ok for at, ok in log if at >= 10) >= 0.85 * rate * 30
 
 
 def test_a_quota_that_grows_is_noticed() -> None:
