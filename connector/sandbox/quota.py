@@ -53,7 +53,7 @@ class Bucket:
             left = max(0, int(self._tokens))
             refill = max(1, math.ceil((self._burst - self._tokens) / self._rate))
             window = max(1, math.ceil(self._burst / self._rate))
-            limit = int(self._burst)
+            limit = max(1, int(self._rate * window))  # units a window, whatever may come at once
             if self.quota.rate_headers == "ietf":
                 spoken = {
                     "ratelimit-policy": f'"default";q={limit};w={window}',

@@ -93,8 +93,9 @@ class Caller:
     async def reset(self) -> None:
         """Break the connection without another byte: RST on the wire, not an orderly end."""
         at_once = struct.pack("ii", 1, 0)
-        connection = self.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        with suppress(OSError, ValueError):  # the other end was quicker: it is broken already
+            connection = self.transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         self.transport.abort()
         await self._hung_up()
 

@@ -46,6 +46,12 @@ def test_retry_after_comes_in_every_form():
     assert after("-5") == [b"-5"]
 
 
+def test_a_policy_tells_units_a_window_whatever_may_come_at_once():
+    headers = dict(Bucket(Quota(100, burst=5, rate_headers="ietf")).headers())
+    assert headers[b"ratelimit-policy"] == b'"default";q=100;w=1'
+    assert headers[b"ratelimit"] == b'"default";r=5;t=1'
+
+
 def test_rate_headers_speak_of_what_is_left():
     ietf = Bucket(Quota(1, burst=5, rate_headers="ietf"))
     ietf.take()
