@@ -41,11 +41,28 @@ class UsageError(ConnectorError):
     exit_code = 2
 
 
+_OF_A_VALUE = re.compile(
+    r"could not (convert|cast|parse)|can't be cast|invalid input|invalid [\w ]*format|malformed"
+    r"|out of range|overflow|is not recognized|unknown timezone|duplicate key",
+    re.IGNORECASE,
+)
+_VALUES = re.compile(r"'.*'|\".*\"|-?\b\d[\d.,:+-]*")
+
+
+def without_values(text: str) -> str:
+    """What a database says is wrong with a value, without the value: it may be somebody's.
+
+    Such a text goes into logs, run records and other systems' stores, which no erasure reaches.
+    """
+    return _VALUES.sub("…", text) if _OF_A_VALUE.search(text) else text
+
+
 class SourceError(ConnectorError):
     """The source could not be read; `transient` where it is away or busy, and may come back."""
 
     def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
-        super().__init__(message, hint=hint)
+        source, colon, said = message.partition(": ")
+        super().__init__(f"{source}{colon}{without_values(said)}", hint=hint)
         self.transient = transient
 
 
@@ -94,16 +111,6 @@ class Locked(ConnectorError):  # noqa: N818 - named for what happened, as in the
     """Another process is syncing this mapping."""
 
     exit_code = 6
-
-
-_KIND = re.compile(r"(?:[A-Z][A-Za-z]* )+Error: ")
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says in one line, without what DuckDB puts around it: its name for the kind of
-    error, and hints and excerpts on further lines."""
-    said = (str(error).splitlines() or [""])[0]
-    return _KIND.sub("", said, count=1) or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from connector.control.hashing import padded
 from connector.destination.requests import is_addressable
-from connector.errors import ConfigError, Problem, SourceError, first_line
+from connector.errors import ConfigError, Problem, SourceError, without_values
 from connector.incremental import next_window
 from connector.mapping.chain import Chain
 from connector.mapping.compile import Compiled, compile_mapping
@@ -176,12 +176,11 @@ def compare(
     *,
     refresh: bool = False,
     window: Window | None = None,
-    erased: Sequence[str] = (),
 ) -> Compared:
     """Read the source, stage it and compare it with the snapshot; nothing is sent or changed.
 
     What is read is everything for a `refresh`, the `window` when one is given, and else what the
-    mapping's cursor leaves to be read. `erased` are the hashes of those taken as erased besides.
+    mapping's cursor leaves to be read.
 
     Raises:
         ConfigError: a field would change its type.
@@ -212,7 +211,7 @@ def compare(
     )
     uids = read_feed(project, mapping)
     feed = [uid for uid in uids if is_addressable(uid)]
-    decided = stage.decide(rules, suppressed(control, mapping, erased), feed)
+    decided = stage.decide(rules, suppressed(control, mapping), feed)
     nobody = [uid for uid in uids if not is_addressable(uid)]
     unkeyed = chain.unkeyed(
         "rowid IN (SELECT row FROM decisions WHERE decision = 'rejected' AND key IS NULL)"
@@ -231,7 +230,7 @@ def _scan(bound: Bound, stage: Stage, parameters: dict[str, Any], cut: Cut | Non
             chain = bound.compiled.guarded
             stage.scan(chain.scan(), parameters, cut)
     except _BEYOND_TRY as error:
-        reason = first_line(error)
+        reason = without_values(str(error).splitlines()[0].partition("Error: ")[2])
         message = f"an expression fails over some row, and DuckDB cannot skip it: {reason}"
         hint = "let the expression yield null for such a value"
         raise ConfigError([Problem(bound.mapping.place, message, hint)]) from error
@@ -253,23 +252,21 @@ def _load(bound: Bound, stage: Stage, window: Window | None) -> None:
         raise
     except duckdb.Error as error:
         raise SourceError(
-            f"source {bound.source.name!r}: reading {bound.relation()} failed: {first_line(error)}"
+            f"source {bound.source.name!r}: reading {bound.relation()} failed: "
+            f"{str(error).splitlines()[0]}"
         ) from error
 
 
-def suppressed(
-    control: ControlStore, mapping: Mapping | None = None, erased: Sequence[str] = ()
-) -> Suppressions:
+def suppressed(control: ControlStore, mapping: Mapping | None = None) -> Suppressions:
     """Who may not be sent: those erased, and those who wait to be; with whom a users mapping asked
-    to erase before. `erased` are the hashes of those taken as erased besides."""
+    to erase before."""
     from connector.control.erasures import Ledger  # SQLAlchemy: nothing that `validate` waits for
 
     hasher = control.hasher()
     ledger = Ledger(control)
     waiting = list(ledger.by_hand())
     asked = ledger.asked(mapping.name) if mapping and mapping.kind is Kind.USERS else []
-    confirmed = [*control.suppressed(), *erased]
-    return Suppressions(hasher.inner, hasher.outer, confirmed, waiting, asked)
+    return Suppressions(hasher.inner, hasher.outer, control.suppressed(), waiting, asked)
 
 
 def read_feed(project: Project, mapping: Mapping) -> list[str]:

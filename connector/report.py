@@ -213,6 +213,8 @@ class MappingReport:
     adopted: int = 0
     types: dict[str, int] = field(default_factory=dict)
     """Events to be sent, by type."""
+    fields: dict[str, str] = field(default_factory=dict)
+    """The type of each field that is sent, once the mapping is bound to its source."""
     freshness: Freshness | None = None
     chunks: list[ChunkReport] | None = None
     """The windows of a backfill."""
@@ -304,8 +306,10 @@ class RunReport:
     mappings: list[MappingReport] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """Who could not be told of the run, and why; none of it changes what was delivered."""
-    plan_file: str | None = None
-    """Where a plan was written that a sync can follow."""
+
+    def of(self, name: str) -> MappingReport:
+        """The part of one mapping."""
+        return next(entry for entry in self.mappings if entry.name == name)
 
     @property
     def exit_code(self) -> int:
@@ -324,6 +328,4 @@ class RunReport:
             "exit_code": self.exit_code,
             "mappings": [mapping.to_json(plan=plan) for mapping in self.mappings],
         }
-        if self.plan_file:
-            document["plan_file"] = self.plan_file
         return document | ({"warnings": self.warnings} if self.warnings else {})

@@ -21,6 +21,7 @@ _NOT_SENT = {"schedule", "tags", "description", "owners", "coverage", "max_rejec
 
 
 LINEAGE = "dagster/column_lineage"
+SCHEMA = "dagster/column_schema"
 
 
 def asset_spec(mapping: Mapping, *, prefix: str, target: str) -> dg.AssetSpec:
@@ -43,7 +44,7 @@ def asset_spec(mapping: Mapping, *, prefix: str, target: str) -> dg.AssetSpec:
         metadata={
             "mapping": mapping.name,
             "target": target,
-            "dagster/column_schema": column_schema(mapping),
+            SCHEMA: column_schema(mapping),
             "dagster/code_references": _code_reference(mapping.place),
         },
     )
@@ -64,6 +65,15 @@ def with_lineage(spec: dg.AssetSpec, mapping: Mapping) -> dg.AssetSpec:
         return spec
     lineage = column_lineage(mapping, deps[0].asset_key)
     return spec.merge_attributes(metadata={LINEAGE: lineage})
+
+
+def table_metadata(spec: dg.AssetSpec, mapping: Mapping, types: dict[str, str]) -> dict[str, Any]:
+    """What the UI looks for in the latest materialization: lineage, which it does not find in the
+    definition, and columns with the types that their source has, unless they were translated."""
+    found = {LINEAGE: spec.metadata[LINEAGE]} if LINEAGE in spec.metadata else {}
+    if types and spec.metadata.get(SCHEMA) == column_schema(mapping):
+        found[SCHEMA] = column_schema(mapping, types)
+    return found
 
 
 def table_specs(specs: Iterable[dg.AssetSpec]) -> list[dg.AssetSpec]:

@@ -4,27 +4,27 @@ An asset is partitioned or it is not, so the partitions are an asset of their ow
 is what syncs keep in step, `sequen/clicks/by_day` what backfills sent of each day.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 import dagster as dg
+from pydantic import Field
 
 from connector.backfill import BackfillOptions
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, UsageError
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
-from connector.report import ChunkReport, ChunkStatus, MappingReport
-from connector.windows import Span
-from dagster_defs.metadata import run_metadata
+from connector.report import ChunkReport, RunReport
+from connector.windows import Span, parse_moment
+from dagster_defs.metadata import chunk_table, plan_metadata, run_metadata
 from dagster_defs.outcome import Retries, raise_for_error, raise_unless_done
+from dagster_defs.partitions import Partitions, span_of, spans_of, within
 from dagster_defs.project import SyncProject
 from dagster_defs.sync import RunLog
 
 LENGTHS = {"day": timedelta(days=1), "hour": timedelta(hours=1)}
-
-_THROUGH = {ChunkStatus.BEFORE, ChunkStatus.DONE}
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,24 @@ class Backfills(dg.Resolvable):
 
 
 class BackfillConfig(dg.Config):
-    """How a backfill differs from the usual one."""
+    """How a backfill of partitions differs from the usual one."""
 
-    resend: bool = False
-    """Send what is known as sent again, too."""
+    resend: bool = Field(default=False, description="Send what is known as sent again, too.")
+
+
+class BackfillWindowConfig(dg.Config):
+    """A backfill of any window of time, partitions or not."""
+
+    mapping: str = Field(description="The name of an events mapping with a cursor.")
+    start: str = Field(description="The first time: 2026-03-01 or 2026-03-01T12:00; UTC.")
+    end: str = Field(description="The time after the last.")
+    chunk_hours: float | None = Field(
+        default=None,
+        gt=0,
+        description="What is done, and remembered as done, at once; left out: a partition.",
+    )
+    resend: bool = Field(default=False, description="Send what is known as sent again, too.")
+    dry_run: bool = Field(default=False, description="Count rows, requests and time; send nothing.")
 
 
 def can_be_backfilled(mapping: Mapping) -> bool:
@@ -60,10 +74,15 @@ def can_be_backfilled(mapping: Mapping) -> bool:
     return mapping.kind is Kind.EVENTS and mapping.cursor is not None
 
 
+def partitioned_key(key: dg.AssetKey, backfills: Backfills) -> dg.AssetKey:
+    """The key of the partitioned asset beside the asset of a mapping."""
+    return dg.AssetKey([*key.path, f"by_{backfills.by}"])
+
+
 def backfill_spec(spec: dg.AssetSpec, mapping: Mapping, backfills: Backfills) -> dg.AssetSpec:
     """The partitioned asset beside the asset of a mapping; it runs when it is asked to."""
     return spec.replace_attributes(
-        key=dg.AssetKey([*spec.key.path, f"by_{backfills.by}"]),
+        key=partitioned_key(spec.key, backfills),
         description=f"Events of {mapping.name!r} by the {backfills.by} of `{mapping.cursor}`, as "
         "backfills sent them.",
         partitions_def=backfills.partitions(),
@@ -90,106 +109,96 @@ def run_backfill(
         Failure: trying again would not help.
         RetryRequested: the API or the source is out, or another process backfills the mapping.
     """
-    days = _Partitions(context, mapping)
+    spans = spans_of(backfills.partitions(), context.partition_keys)
+    window = span_of(context.partition_time_window)
+    options = BackfillOptions(chunk=backfills.chunk, resend=config.resend)
+    noted = Partitions(context.log_event, context.asset_key, spans)
+    send_window(sync, context, mapping, window, options, noted, retries, asset=context.asset_key)
+
+
+def send_window(
+    sync: SyncProject,
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
+    mapping: Mapping,
+    window: Span,
+    options: BackfillOptions,
+    noted: Partitions,
+    retries: Retries,
+    *,
+    asset: dg.AssetKey,
+) -> None:
+    """Backfill a window; how it went is an observation of `asset`. Errors as for `run_backfill`."""
     watcher = RunLog()
 
-    def note(chunk: ChunkReport) -> None:
-        watcher.lines.put(lambda: days.add(chunk))
+    def told(run: RunReport) -> dict[str, Any]:
+        report = run.of(mapping.name)
+        if options.dry_run:
+            metadata = plan_metadata(report)
+        else:
+            metadata = run_metadata(report, watcher.pace(report.name), run.warnings)
+        return {**metadata, "chunks": chunk_table(report)}
 
-    def cancelled(entries: Sequence[MappingReport]) -> None:
-        days.finish(entries[0])
+    def note(run: RunReport) -> None:
+        noted.finish(run.of(mapping.name))
+        context.log_event(dg.AssetObservation(asset, metadata=told(run)))
+
+    def through(chunk: ChunkReport) -> None:
+        watcher.lines.put(lambda: noted.add(chunk))
 
     try:
         run = sync.backfill(
             mapping,
-            days.window,
-            BackfillOptions(chunk=backfills.chunk, resend=config.resend),
+            window,
+            options,
             context.log,
             watcher=watcher,
-            cancelled=cancelled,
-            on_chunk=note,
+            cancelled=note,
+            on_chunk=through,
         )
     except ConnectorError as error:
         raise_for_error(error, retries=retries, attempt=context.retry_number)
-    report = run.mappings[0]
-    days.finish(report)
-    metadata = run_metadata(report, watcher.rates.get(report.name, []))
-    raise_unless_done(report, retries=retries, attempt=context.retry_number, metadata=metadata)
+    note(run)
+    report = run.of(mapping.name)
+    raise_unless_done(report, retries=retries, attempt=context.retry_number, metadata=told(run))
 
 
-class _Partitions:
-    """The partitions of a run, and which of them have been noted as materialized."""
+def build_backfill_job(
+    sync: SyncProject,
+    keys: dict[str, dg.AssetKey],
+    backfills_of: Callable[[Mapping], Backfills],
+    *,
+    prefix: str,
+    pool: str,
+    retries: Retries,
+) -> dg.JobDefinition | None:
+    """The job that sends any window of events; None where no mapping has such events."""
+    if not any(can_be_backfilled(each) for each in sync.mappings):
+        return None
 
-    def __init__(self, context: dg.AssetExecutionContext, mapping: Mapping) -> None:
-        self._context = context
-        self._mapping = mapping
-        definition = context.assets_def.partitions_def
-        assert isinstance(definition, dg.TimeWindowPartitionsDefinition)  # noqa: S101 - `backfill_spec` says so
-        self._spans = {
-            key: _span(definition.time_window_for_partition_key(key))
-            for key in context.partition_keys
-        }
-        self.window = _span(context.partition_time_window)
+    @dg.op(name=f"{prefix}_backfill_op", pool=pool)
+    def backfill_op(context: dg.OpExecutionContext, config: BackfillWindowConfig) -> None:
+        try:
+            mapping = _named(sync, config.mapping)
+            window = Span(parse_moment(config.start), parse_moment(config.end))
+        except ConnectorError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        backfills, asset = backfills_of(mapping), keys[mapping.name]
+        chunk = timedelta(hours=config.chunk_hours) if config.chunk_hours else backfills.chunk
+        options = BackfillOptions(chunk, resend=config.resend, dry_run=config.dry_run)
+        partitioned = backfills.enabled and not config.dry_run
+        spans = within(backfills.partitions(), window) if partitioned else {}
+        noted = Partitions(context.log_event, partitioned_key(asset, backfills), spans)
+        send_window(sync, context, mapping, window, options, noted, retries, asset=asset)
 
-    def add(self, chunk: ChunkReport) -> None:
-        """A chunk is through, or had to be left: a partition that is all of it is done."""
-        for key, span in list(self._spans.items()):
-            if span == chunk.window and chunk.status in _THROUGH:
-                self._note(key, [chunk])
+    @dg.job(name=f"{prefix}_backfill", description="Send the events of a window of time.")
+    def job() -> None:
+        backfill_op()
 
-    def finish(self, report: MappingReport) -> None:
-        """Note those that are done, by this run or an earlier one, and not noted yet."""
-        chunks = report.chunks or []
-        for key, span in list(self._spans.items()):
-            mine = [
-                each
-                for each in chunks
-                if each.window.start < span.end and each.window.end > span.start
-            ]
-            if _covers(mine, span) and all(each.status in _THROUGH for each in mine):
-                self._note(key, mine)
-
-    def _note(self, key: str, chunks: Sequence[ChunkReport]) -> None:
-        span = self._spans.pop(key)
-        metadata = partition_metadata(span, chunks)
-        self._context.log_event(
-            dg.AssetMaterialization(self._context.asset_key, partition=key, metadata=metadata)
-        )
+    return job
 
 
-def partition_metadata(span: Span, chunks: Sequence[ChunkReport]) -> dict[str, Any]:
-    """What was sent of one partition. Earlier chunks that reach beyond it do not say how many of
-    their rows are of this partition, so there are no counts then."""
-    before = all(each.status is ChunkStatus.BEFORE for each in chunks)
-    metadata: dict[str, Any] = {"status": "done before" if before else "done"}
-    if any(each.window.start < span.start or each.window.end > span.end for each in chunks):
-        return metadata
-    acknowledged = sum(each.acknowledged for each in chunks)
-    known = sum(each.known for each in chunks)
-    return {
-        **metadata,
-        "rows_read": sum(each.rows for each in chunks),
-        "acknowledged": acknowledged,
-        "rows_unchanged": known,
-        "rejected": sum(each.rejected for each in chunks),
-        "requests": sum(each.requests for each in chunks),
-        "seconds": round(sum(each.seconds or 0.0 for each in chunks), 3),
-        "dagster/partition_row_count": acknowledged + known,
-    }
-
-
-def _covers(chunks: Sequence[ChunkReport], span: Span) -> bool:
-    reached = span.start
-    for each in sorted(chunks, key=lambda each: each.window):
-        if each.window.start > reached:
-            return False
-        reached = max(reached, each.window.end)
-    return reached >= span.end
-
-
-def _span(window: dg.TimeWindow) -> Span:
-    return Span(_utc(window.start), _utc(window.end))
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
+def _named(sync: SyncProject, name: str) -> Mapping:
+    for mapping in sync.choose([name]):
+        if mapping.name == name and can_be_backfilled(mapping):
+            return mapping
+    raise UsageError(f"{name!r} names no events mapping with a `cursor:`")

@@ -12,11 +12,12 @@ INFERRED = "inferred"
 """The type of a field that follows its column, which is only known once the source is read."""
 
 
-def column_schema(mapping: Mapping) -> dg.TableSchema:
-    """The fields that are sent, each with its type on the platform."""
+def column_schema(mapping: Mapping, types: dict[str, str] | None = None) -> dg.TableSchema:
+    """The fields that are sent, each with its type on the platform; `types` are those of fields
+    that were found when the source was read."""
     columns: dict[str, dg.TableColumn] = {}
     for name, field in sent_fields(mapping):
-        type_ = _type(mapping, field)
+        type_ = (types or {}).get(name) or _type(mapping, field)
         columns.setdefault(name, dg.TableColumn(name, type_, description=_description(field)))
     return dg.TableSchema(list(columns.values()))
 

@@ -13,19 +13,20 @@ from dagster.components.utils.translation import TranslationFn, TranslationFnRes
 
 from connector.errors import ConnectorError
 from connector.mapping.mapping import Mapping
-from connector.report import MappingReport, Status
+from connector.report import RunReport, Status
 from dagster_defs import names
-from dagster_defs.assets import LINEAGE, asset_spec, table_specs, with_lineage
+from dagster_defs.assets import asset_spec, table_metadata, table_specs, with_lineage
 from dagster_defs.automation import Schedules, SyncFailure, build_failure_sensor, build_schedule
 from dagster_defs.backfill import (
     BackfillConfig,
     Backfills,
     backfill_spec,
+    build_backfill_job,
     can_be_backfilled,
     run_backfill,
 )
 from dagster_defs.checks import OnTooManyRejects, check_specs, evaluate
-from dagster_defs.coverage import build_coverage_check
+from dagster_defs.coverage import build_coverage_check, latest_coverage
 from dagster_defs.erasure import (
     ErasureFeeds,
     build_erase_job,
@@ -138,6 +139,13 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
             description="How far the cursor of events may be behind before a check warns."
         ),
     ] = 24.0
+    coverage_every_hours: Annotated[
+        float | None,
+        dg.Resolver.default(
+            description="How old a coverage report may be before a sync that reads the whole "
+            "source measures again; null: never."
+        ),
+    ] = 24.0
     jobs: Annotated[
         bool, dg.Resolver.default(description="Whether there are jobs for one-off work.")
     ] = True
@@ -210,10 +218,9 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
         """
         watcher = RunLog()
 
-        def observe(entries: Sequence[MappingReport]) -> None:
-            for entry in entries:
-                metadata = run_metadata(entry, watcher.rates.get(entry.name, []))
-                context.log_event(dg.AssetObservation(context.asset_key, metadata=metadata))
+        def observe(run: RunReport) -> None:
+            metadata = _metadata(run, mapping, watcher)
+            context.log_event(dg.AssetObservation(context.asset_key, metadata=metadata))
 
         try:
             run = self.sync_project.sync(
@@ -221,33 +228,37 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
             )
         except ConnectorError as error:
             raise_for_error(error, retries=self.retries, attempt=context.retry_number)
-        report = run.mappings[0]
-        if report.status is Status.INCOMPLETE:
-            observe(run.mappings)
-        yield from self._judged(context, mapping, report, watcher)
+        if run.of(mapping.name).status is Status.INCOMPLETE:
+            observe(run)
+        yield from self._judged(context, mapping, run, watcher)
 
     def _judged(
         self,
         context: dg.AssetExecutionContext,
         mapping: Mapping,
-        report: MappingReport,
+        run: RunReport,
         watcher: RunLog,
     ) -> Iterator[Yielded]:
-        metadata = run_metadata(report, watcher.rates.get(report.name, []))
+        report, metadata = run.of(mapping.name), _metadata(run, mapping, watcher)
         if report.status is Status.DONE:
             spec = context.assets_def.get_asset_spec(context.asset_key)
-            # The UI looks for lineage in the latest materialization, not in the definition.
-            lineage = {key: spec.metadata[key] for key in (LINEAGE,) if key in spec.metadata}
             yield dg.MaterializeResult(
                 asset_key=context.asset_key,
-                metadata={**metadata, **lineage, "dagster/row_count": row_count(report)},
+                metadata={
+                    **metadata,
+                    **self._coverage(context, mapping),
+                    **table_metadata(spec, mapping, report.fields),
+                    "dagster/row_count": row_count(report),
+                },
             )
         if report.status in {Status.DONE, Status.INCOMPLETE}:
             specs = list(context.assets_def.check_specs)
             yield from evaluate(report, mapping, specs, on_too_many=self.on_too_many_rejects)
-        raise_unless_done(
-            report, retries=self.retries, attempt=context.retry_number, metadata=metadata
-        )
+        # Besides the mapping there may be erasures by hand that waited for a sync.
+        for entry in (report, *(each for each in run.mappings if each is not report)):
+            raise_unless_done(
+                entry, retries=self.retries, attempt=context.retry_number, metadata=metadata
+            )
         if report.too_many_rejects and self.on_too_many_rejects == "fail":
             raise dg.Failure(
                 f"{report.name}: {report.rejected:,} of {report.rows.source:,} rows are rejected, "
@@ -255,6 +266,13 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
                 metadata,
                 allow_retries=False,
             )
+
+    def _coverage(self, context: dg.AssetExecutionContext, mapping: Mapping) -> dict[str, Any]:
+        try:
+            return latest_coverage(self.sync_project, mapping, self.coverage_every_hours)
+        except ConnectorError as error:
+            context.log.warning(f"the coverage is not known: {error}")
+            return {}
 
     def on_failure(
         self, context: dg.RunFailureSensorContext, failures: Sequence[SyncFailure]
@@ -305,8 +323,19 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
 
     def _jobs(self, keys: dict[str, dg.AssetKey]) -> list[dg.JobDefinition]:
         sync, retries = self.sync_project, self.retries
-        jobs = build_jobs(sync, keys, prefix=self.name, pool=self.pool)
-        return [*jobs, build_erase_job(sync, prefix=self.name, pool=self.pool, retries=retries)]
+        backfill = build_backfill_job(
+            sync,
+            keys,
+            self.get_backfills,
+            prefix=self.name,
+            pool=f"{self.pool}__backfill",
+            retries=retries,
+        )
+        return [
+            *build_jobs(sync, keys, prefix=self.name, pool=self.pool),
+            build_erase_job(sync, prefix=self.name, pool=self.pool, retries=retries),
+            *([backfill] if backfill is not None else []),
+        ]
 
     def _checks(self, keys: dict[str, dg.AssetKey]) -> list[dg.AssetChecksDefinition]:
         """Those that are steps of their own."""
@@ -358,3 +387,7 @@ class SyncMappingsComponent(dg.Component, dg.Resolvable):
             yield from ()
 
         return backfilled
+
+
+def _metadata(run: RunReport, mapping: Mapping, watcher: RunLog) -> dict[str, Any]:
+    return run_metadata(run.of(mapping.name), watcher.pace(mapping.name), run.warnings)

@@ -1,12 +1,17 @@
 """Coverage as an asset check, for mappings that require a tier, and as metadata."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
+from connector.coverage.history import Earlier
 from connector.coverage.report import MappingCoverage
+from connector.errors import SourceError
 from connector.mapping.mapping import Mapping
 from dagster_defs import names
+from dagster_defs.plots import Line, plot
 from dagster_defs.project import SyncProject
 
 CHECK = "coverage_reaches_tier"
@@ -66,8 +71,58 @@ def coverage_metadata(entry: MappingCoverage) -> dict[str, Any]:
     texts = [dg.TableColumn(name) for name in ("attribute", "tier", "field")]
     columns = [*texts, dg.TableColumn("fill", "float"), dg.TableColumn("status")]
     return {
-        "tier": reached(entry),
+        "coverage_tier": reached(entry),
         **{f"coverage_{score.tier}": round(score.score, 4) for score in entry.tiers},
         "rows": entry.rows,
         "attributes": dg.MetadataValue.table(records, schema=dg.TableSchema(columns)),
+        **_plotted(entry.trend),
     }
+
+
+def latest_coverage(
+    sync: SyncProject, mapping: Mapping, every_hours: float | None
+) -> dict[str, Any]:
+    """The coverage of a mapping as metadata of its sync: what the latest report found.
+
+    Where a sync reads the whole source anyway, it is measured again once a report is older than so
+    many hours. Mappings with a cursor read no more than they must, and those that require a tier
+    have a check that measures.
+
+    Raises:
+        ConnectorError: it cannot be known.
+    """
+    trend = sync.coverage_trend(mapping)
+    measured_here = mapping.cursor is None and mapping.coverage.require is None
+    if measured_here and every_hours is not None and _older(trend, timedelta(hours=every_hours)):
+        entry = sync.cover([mapping], quality=False)[0]
+        if entry.error is not None:
+            raise SourceError(entry.error, hint=entry.hint)
+        trend = entry.trend
+    if not trend:
+        return {}
+    latest = trend[-1]
+    return {
+        "coverage_tier": "no tier" if latest.reached == "none" else latest.reached,
+        **{f"coverage_{tier}": round(score, 4) for tier, score in latest.scores.items()},
+        "coverage_measured": dg.MetadataValue.timestamp(latest.at.replace(tzinfo=UTC)),
+        **_plotted(trend),
+    }
+
+
+def _older(trend: Sequence[Earlier], age: timedelta) -> bool:
+    return not trend or trend[-1].at <= datetime.now(UTC).replace(tzinfo=None) - age
+
+
+def _plotted(trend: Sequence[Earlier]) -> dict[str, Any]:
+    """Each tier's score over time, once there is a time to speak of."""
+    if len(trend) < 2 or trend[0].at == trend[-1].at:
+        return {}
+    lines = [
+        Line(tier, [(each.at.timestamp(), each.scores.get(tier, 0.0)) for each in trend])
+        for tier in trend[-1].scores
+    ]
+    if not lines:
+        return {}
+    ends = f"{trend[0].at:%Y-%m-%d %H:%M} to {trend[-1].at:%Y-%m-%d %H:%M}"
+    plotted = plot("coverage over time", lines, top=1.0, top_label="100 %", ends=ends)
+    return {"coverage_over_time": dg.MetadataValue.md(plotted)}

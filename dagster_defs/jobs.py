@@ -7,7 +7,7 @@ from pydantic import Field
 
 from connector.errors import ConnectorError
 from connector.mapping import mapping as plain
-from connector.report import MappingReport, Status
+from connector.report import MappingReport, RunReport, Status
 from connector.sync import SyncOptions
 from dagster_defs.coverage import coverage_metadata
 from dagster_defs.metadata import plan_metadata, row_count, run_metadata
@@ -157,19 +157,20 @@ class _Hands:
     ) -> None:
         watcher = RunLog()
 
-        def note(entries: Sequence[MappingReport]) -> None:
-            for entry in entries:
-                context.log_event(self._event(entry, watcher))
+        def note(run: RunReport) -> None:
+            for entry in run.mappings:
+                if entry.name in self._keys:  # erasures that waited are no mapping
+                    context.log_event(self._event(entry, watcher, run.warnings))
 
         report = self._sync.sync(mappings, options, context.log, watcher=watcher, cancelled=note)
-        note(report.mappings)
+        note(report)
         self._fail_unless_done(report.mappings)
 
     def _event(
-        self, entry: MappingReport, watcher: RunLog
+        self, entry: MappingReport, watcher: RunLog, warnings: Sequence[str]
     ) -> dg.AssetMaterialization | dg.AssetObservation:
         key = self._keys[entry.name]
-        metadata = run_metadata(entry, watcher.rates.get(entry.name, []))
+        metadata = run_metadata(entry, watcher.pace(entry.name), warnings)
         if entry.status is not Status.DONE:
             return dg.AssetObservation(key, metadata=metadata)
         metadata["dagster/row_count"] = row_count(entry)

@@ -7,29 +7,32 @@ database is out of reach of erasures. `connector rejects list` shows them.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC
-from itertools import pairwise
 from typing import Any
 
 import dagster as dg
 
 from connector.mapping.rules import Kind
 from connector.report import Freshness, MappingReport, Operation
+from connector.windows import stamp
+from dagster_defs.plots import rate_plot
 
 OPERATIONS = {
     Kind.USERS: ("upsert", "soft_delete", "hard_delete"),
     Kind.EVENTS: ("event",),
 }
 
-BARS = "▁▂▃▄▅▆▇█"
-MOST_BARS = 48
-FEWEST_BARS = 8
-"""A rate over less than this says no more than a number."""
+MOST_CHUNKS = 200
+"""How many windows of a backfill a table shows."""
 
 
-def run_metadata(report: MappingReport, rates: Sequence[float] = ()) -> dict[str, Any]:
-    """The metadata of a materialization. Times in seconds; `rates` are rows a second, in order."""
+def run_metadata(
+    report: MappingReport,
+    pace: Sequence[tuple[float, int]] = (),
+    warnings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The metadata of a materialization. Times in seconds; for `pace` see `rate_plot`."""
     metadata: dict[str, Any] = {
-        "summary": dg.MetadataValue.md(summary(report, rates)),
+        "summary": dg.MetadataValue.md(summary(report)),
         "status": str(report.status),
         "rows_read": report.rows.source,
         "rows_unchanged": report.rows.unchanged,
@@ -54,6 +57,10 @@ def run_metadata(report: MappingReport, rates: Sequence[float] = ()) -> dict[str
         metadata["rejects"] = _rejects(report)
     if report.adopted:
         metadata["adopted"] = report.adopted
+    if plotted := rate_plot(pace):
+        metadata["rate"] = dg.MetadataValue.md(plotted)
+    if warnings:
+        metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {line}" for line in warnings))
     return metadata
 
 
@@ -91,6 +98,25 @@ def plan_metadata(report: MappingReport) -> dict[str, Any]:
     return metadata
 
 
+def chunk_table(report: MappingReport) -> dg.TableMetadataValue:
+    """The windows of a backfill, of very many the last."""
+    numbers = ("rows", "planned", "acknowledged", "rejected", "known", "requests")
+    records = [
+        dg.TableRecord(
+            {
+                "from": stamp(chunk.window.start),
+                "to": stamp(chunk.window.end),
+                "status": str(chunk.status),
+                **{name: getattr(chunk, name) for name in numbers},
+            }
+        )
+        for chunk in (report.chunks or [])[-MOST_CHUNKS:]
+    ]
+    texts = [dg.TableColumn(name) for name in ("from", "to", "status")]
+    columns = [*texts, *(dg.TableColumn(name, "int") for name in numbers)]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+
+
 def row_count(report: MappingReport) -> int:
     """How many of the rows that were read the target holds."""
     sent = ("upsert", "soft_delete", "event")
@@ -98,7 +124,7 @@ def row_count(report: MappingReport) -> int:
     return report.rows.unchanged + arrived + report.adopted
 
 
-def summary(report: MappingReport, rates: Sequence[float] = ()) -> str:
+def summary(report: MappingReport) -> str:
     """How a mapping fared, as a few lines of Markdown."""
     rows = report.rows
     apart = [
@@ -122,18 +148,7 @@ def summary(report: MappingReport, rates: Sequence[float] = ()) -> str:
         lines.append(f"**{report.adopted:,}** rows adopted without sending")
     if report.http.requests:
         lines.append(_wire(report))
-    if len(rates) >= FEWEST_BARS:
-        lines.append(f"`{bars(rates)}` up to {max(rates):,.0f} rows a second")
     return "\n".join(f"- {line}" for line in lines)
-
-
-def bars(rates: Sequence[float]) -> str:
-    """A plot of one line: the mean rate of equal parts of the run, each as a bar."""
-    parts = min(len(rates), MOST_BARS)
-    cuts = [round(index * len(rates) / parts) for index in range(parts + 1)]
-    means = [sum(rates[low:high]) / (high - low) for low, high in pairwise(cuts)]
-    top = max(means) or 1.0
-    return "".join(BARS[round(mean / top * (len(BARS) - 1))] for mean in means)
 
 
 def _operations(report: MappingReport) -> list[tuple[str, Operation]]:

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from connector import erasure
 from connector.backfill import BackfillOptions, backfill
 from connector.control.erasures import Erasure
-from connector.coverage.cover import cover
+from connector.coverage.cover import Options, cover
+from connector.coverage.history import Earlier, earlier
 from connector.coverage.report import MappingCoverage
 from connector.destination.target import Target
 from connector.erasure import Receipt
@@ -98,7 +99,7 @@ class SyncProject:
         log: dg.DagsterLogManager,
         *,
         watcher: RunLog,
-        cancelled: Callable[[Sequence[MappingReport]], None],
+        cancelled: Callable[[RunReport], None],
     ) -> RunReport:
         """Sync in a thread of its own; see `run_watched`.
 
@@ -123,7 +124,7 @@ class SyncProject:
         log: dg.DagsterLogManager,
         *,
         watcher: RunLog,
-        cancelled: Callable[[Sequence[MappingReport]], None],
+        cancelled: Callable[[RunReport], None],
         on_chunk: Callable[[ChunkReport], None] | None = None,
     ) -> RunReport:
         """Send the events of a window, in a thread of its own; `on_chunk` is called in it.
@@ -177,13 +178,28 @@ class SyncProject:
         """What a sync would do. Errors as for `sync`."""
         return plan(self.project, mappings, target=self.target())
 
-    def cover(self, mappings: Sequence[Mapping]) -> Sequence[MappingCoverage]:
+    def cover(
+        self, mappings: Sequence[Mapping], *, quality: bool | None = None
+    ) -> Sequence[MappingCoverage]:
         """Measure the coverage of mappings, which reads their sources and sends nothing.
 
         Raises:
             ConnectorError: it could not begin; what goes wrong with a mapping is in its part.
         """
-        return cover(self.project, mappings, target=self.target_name).mappings
+        options = Options(quality=quality)
+        return cover(self.project, mappings, target=self.target_name, options=options).mappings
+
+    def coverage_trend(self, mapping: Mapping) -> list[Earlier]:
+        """Earlier reports of a mapping's coverage, the oldest first.
+
+        Raises:
+            StateError: the control store cannot be used.
+        """
+        control = erasure.open_control(self.project, self.target_name)
+        try:
+            return earlier(control, mapping.name)
+        finally:
+            control.close()
 
     def retry_rejects(self, mappings: Sequence[Mapping], codes: Sequence[str]) -> dict[str, int]:
         """Have the next sync try again what the API refused: rows by mapping, where any."""

@@ -16,6 +16,9 @@ from connector.sync import Observer, SyncOptions
 LOG_EVERY = 10.0
 """Seconds between two lines of progress."""
 
+MOST_SAMPLES = 2_000
+"""Of a long run every other sample is forgotten, again and again."""
+
 
 class SyncConfig(dg.Config):
     """How a run differs from the usual one; all of it is left out of scheduled runs."""
@@ -45,9 +48,14 @@ class RunLog(Observer):
     def __init__(self) -> None:
         self.lines: SimpleQueue[str | Callable[[], None] | None] = SimpleQueue()
         """Lines, and what else the step's own thread is to do; None is the end."""
-        self.rates: dict[str, list[float]] = {}
+        self._paces: dict[str, list[tuple[float, int]]] = {}
         self._planned = 0
+        self._began = 0.0
         self._said = 0.0
+
+    def pace(self, name: str) -> Sequence[tuple[float, int]]:
+        """How a mapping got on: seconds since it began to send, and rows settled by then."""
+        return self._paces.get(name, [])
 
     def started(self, name: str) -> None:
         """A mapping is being read and compared."""
@@ -55,13 +63,18 @@ class RunLog(Observer):
 
     def sending(self, name: str, rows: int) -> None:
         """So many rows are about to be sent."""
-        self._planned, self._said = rows, time.monotonic()
+        self._planned = rows
+        self._began = self._said = time.monotonic()
+        self._paces[name] = [(0.0, 0)]
         self.lines.put(f"{name}: sending {rows:,} rows")
 
     def progress(self, name: str, progress: Progress) -> None:
         """Some of them have arrived."""
-        self.rates.setdefault(name, []).append(progress.rate)
         now = time.monotonic()
+        samples = self._paces.setdefault(name, [(0.0, 0)])
+        samples.append((now - self._began, progress.settled))
+        if len(samples) > MOST_SAMPLES:
+            del samples[1::2]
         if now - self._said >= LOG_EVERY:
             self._said = now
             slowed = ", slowed down by the API" if progress.throttled else ""
@@ -80,7 +93,7 @@ def run_watched(
     log: dg.DagsterLogManager,
     *,
     watcher: RunLog,
-    cancelled: Callable[[Sequence[MappingReport]], None],
+    cancelled: Callable[[RunReport], None],
 ) -> RunReport:
     """Do `work` in a thread, pass on what it says, and end it in order when the run is cancelled.
 
@@ -102,6 +115,14 @@ def run_watched(
             stop.request()
             log.warning("cancelled: finishing what is in flight")
             if future.exception() is None:
-                cancelled(future.result().mappings)
+                _warn(future.result(), log)
+                cancelled(future.result())
             raise
-        return future.result()
+        run = future.result()
+        _warn(run, log)
+        return run
+
+
+def _warn(run: RunReport, log: dg.DagsterLogManager) -> None:
+    for warning in run.warnings:
+        log.warning(warning)

@@ -16,11 +16,12 @@ from connector.coverage.report import CoverageReport, MappingCoverage
 from connector.coverage.rows import readable
 from connector.coverage.score import attributes
 from connector.coverage.suggest import suggest
-from connector.errors import ConnectorError, SourceError, UsageError, first_line
+from connector.errors import ConnectorError, SourceError, UsageError
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.prepare import Bound, bind, utc_now
 from connector.project import Project
+from connector.source.duckdb import first_line
 
 CLOSE_LOOK_ROWS = 1_000_000
 """Tables up to this size are looked at closely without being asked to."""

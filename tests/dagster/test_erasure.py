@@ -12,7 +12,7 @@ from dagster_defs.erasure import ASK_AGAIN, Asked, ErasureFeeds, judge
 from dagster_defs.outcome import Retries
 from tests.dagster.conftest import USERS, Shop
 from tests.dagster.test_jobs import run
-from tests.dagster.test_materialize import everything, failure
+from tests.dagster.test_materialize import everything, failure, materialized
 
 KEY = dg.AssetKey(["sequen", "users"])
 NOW = datetime(2026, 3, 1, 12)
@@ -131,8 +131,22 @@ class TestJob:
         result = run(shop, "erase", {"variable": "TO_ERASE"}, retries=retries)
         assert result.retry_attempts_for_node("sequen_erase_op") == 1
         shop.sandbox.set_faults({})
-        assert shop.materialize("users").success
+        result = shop.materialize("users")
+        assert result.success
+        assert materialized(result)["rows_read"] == USERS
         assert shop.sandbox.counts()["live"] == USERS - 1
+
+    def test_one_that_waits_hides_nothing_of_the_sync_that_it_waits_for(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TO_ERASE", "u1")
+        shop.sandbox.set_faults({"e503": 1.0})
+        run(shop, "erase", {"variable": "TO_ERASE"}, retries=Retries(max_retries=0))
+        shop.sandbox.set_faults({})
+        shop.execute("DROP TABLE users")
+        result = shop.materialize("users")
+        assert not result.success
+        assert failure(result).startswith("users: ")
 
 
 def line(hours: float, *, confirmed: bool = False, withdrawn: bool = False) -> Erasure:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
 
+from dagster_defs.outcome import Retries
 from tests.dagster.conftest import CLICKS, USERS, Shop
 
 
@@ -124,7 +125,50 @@ def test_mappings_of_another_component_are_out_of_reach(shop: Shop) -> None:
 
 def test_coverage_is_measured_without_sending(shop: Shop) -> None:
     measured = observations(run(shop, "coverage"))
-    assert measured["users"]["tier"] == "no tier"
+    assert measured["users"]["coverage_tier"] == "no tier"
     assert 0 <= measured["users"]["coverage_good"] < 1
     assert measured["clicks"]["rows"] == CLICKS
     assert shop.sandbox.counts()["requests_total"] == 0
+
+
+class TestBackfill:
+    BY_DAY = dg.AssetKey(["sequen", "clicks", "by_day"])
+    WINDOW: ClassVar = {"mapping": "clicks", "start": "2026-01-01", "end": "2026-01-03T06:00"}
+
+    def test_a_window_is_sent_and_the_days_in_it_are_noted(
+        self, shop: Shop, instance: dg.DagsterInstance
+    ) -> None:
+        assert run(shop, "backfill", self.WINDOW, instance=instance).success
+        assert shop.sandbox.counts()["events"] == CLICKS
+        days = instance.get_materialized_partitions(self.BY_DAY)
+        assert days == {"2026-01-01", "2026-01-02"}
+
+    def test_it_can_be_counted_without_being_sent(
+        self, shop: Shop, instance: dg.DagsterInstance
+    ) -> None:
+        config = self.WINDOW | {"dry_run": True, "chunk_hours": 0.5}
+        counted = observations(run(shop, "backfill", config, instance=instance))
+        assert counted["clicks"]["planned"] == CLICKS
+        chunks = [record.data["rows"] for record in counted["clicks"]["chunks"].records]
+        assert chunks[:3] == [30, 30, 0]
+        assert shop.sandbox.counts()["requests_total"] == 0
+        assert not instance.get_materialized_partitions(self.BY_DAY)
+
+    def test_an_outage_is_tried_again(self, shop: Shop) -> None:
+        shop.sandbox.set_faults({"e503": 1.0})
+        retries = Retries(max_retries=1, seconds=0.01)
+        result = run(shop, "backfill", self.WINDOW, retries=retries)
+        assert not result.success
+        assert result.retry_attempts_for_node("sequen_backfill_op") == 1
+
+    @pytest.mark.parametrize(
+        "change", [{"mapping": "users"}, {"mapping": "clikcs"}, {"start": "soon"}]
+    )
+    def test_what_cannot_be_meant_fails_at_once(self, shop: Shop, change: dict[str, str]) -> None:
+        result = run(shop, "backfill", self.WINDOW | change)
+        assert not result.success
+        assert result.retry_attempts_for_node("sequen_backfill_op") == 0
+
+    def test_there_is_no_such_job_without_such_events(self, shop: Shop) -> None:
+        jobs = shop.defs(select=["users"]).jobs or []
+        assert "sequen_backfill" not in {job.name for job in jobs}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 
 from connector.control.lease import lease
 from connector.control.store import ControlStore
+from connector.errors import SourceError
 from dagster_defs.outcome import Retries
+from dagster_defs.project import SyncProject
 from tests.dagster.conftest import CLICKS, USERS, Shop
 
 KEY = dg.AssetKey(["sequen", "users"])
@@ -331,6 +334,60 @@ def test_cancelling_a_run_flushes_what_was_acknowledged_and_the_next_one_sends_t
 def test_column_lineage_is_on_the_materialization_where_the_ui_looks_for_it(shop: Shop) -> None:
     lineage = materialized(shop.materialize("users"))["dagster/column_lineage"]
     assert lineage.deps_by_column["uid"][0].column_name == "user_id"
+
+
+def test_columns_have_the_types_of_their_source_once_it_was_read(shop: Shop) -> None:
+    schema = materialized(shop.materialize("users"))["dagster/column_schema"]
+    assert {column.name: column.type for column in schema.columns} == {
+        "uid": "string",
+        "country": "string",
+        "orders": "number",
+        "plan": "string",
+    }
+
+
+def test_who_could_not_be_told_of_a_run_is_a_warning_in_its_log_and_metadata(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    shop.folder.write("project.yaml", shop.project_yaml() + "sync_log: {source: nowhere}\n")
+    result = shop.materialize("users", instance=instance)
+    assert result.success
+    assert "sync log" in materialized(result)["warnings"]
+    warned = [e for e in instance.all_logs(result.run_id) if e.level == logging.WARNING]
+    assert any("sync log" in entry.user_message for entry in warned)
+
+
+class TestCoverage:
+    def test_a_sync_says_which_tier_the_data_reach(self, shop: Shop) -> None:
+        metadata = materialized(shop.materialize("users"))
+        assert metadata["coverage_tier"] == "no tier"
+        assert 0 <= metadata["coverage_good"] < 1
+
+    def test_it_is_measured_again_when_it_is_old_and_plotted_over_time(self, shop: Shop) -> None:
+        first = materialized(shop.materialize("users"))
+        again = materialized(shop.materialize("users"))
+        assert again["coverage_measured"] == first["coverage_measured"]
+        assert "coverage_over_time" not in again
+        later = materialized(shop.materialize("users", coverage_every_hours=0.0))
+        assert later["coverage_measured"] > first["coverage_measured"]
+        assert "data:image/svg+xml" in later["coverage_over_time"]
+
+    def test_events_with_a_cursor_show_what_the_latest_report_found(self, shop: Shop) -> None:
+        assert "coverage_tier" not in materialized(shop.materialize("clicks"), "clicks")
+        project = shop.component().sync_project
+        project.cover(project.choose(["clicks"]))
+        assert materialized(shop.materialize("clicks"), "clicks")["coverage_tier"] == "no tier"
+
+    def test_a_sync_is_done_though_its_coverage_is_not_known(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(*_: Any, **__: Any) -> Any:
+            raise SourceError("away")
+
+        monkeypatch.setattr(SyncProject, "cover", away)
+        result = shop.materialize("users")
+        assert result.success
+        assert "coverage_tier" not in materialized(result)
 
 
 @pytest.mark.parametrize(("fields", "passed"), [("", False), (GOOD, True)])
