@@ -160,6 +160,8 @@ def _mapping(
     missing = [each.attribute for each in entry.attributes if each.tier and each not in shown]
     if missing:
         yield f"  {tint('missing', 'red')}: {', '.join(missing)}"
+    if "traces" in entry.quality:
+        yield f"  {_traces(entry.quality['traces'])}"
     if entry.short_of is not None:
         yield tint(f"  falls short of {entry.short_of}, which the mapping requires", "red")
     if suggest and entry.suggestions:
@@ -169,6 +171,22 @@ def _mapping(
         together = entry.suggestions[0].together
         if together is not None and together != entry.reached:
             yield f"  with these it reaches {bold(str(together).capitalize())}"
+
+
+def _traces(traces: dict[str, Any]) -> str:
+    unread = [each for each in traces["answers"] if each["error"] is not None]
+    why = "; ".join(one_line(f"{each['mapping']}: {each['error']}") for each in unread)
+    if traces["share"] is None:
+        name = unread[0]["mapping"]
+        return f"traced: unknown, there are no answers ({why}); `connector recommend {name}` asks"
+    events = f"{traces['rows']:,} {' and '.join(f'{name}s' for name in traces['by_type'])}"
+    parts = [f"{name}s {each['share']:.0%}" for name, each in traces["by_type"].items()]
+    of_each = f" ({', '.join(parts)})" if len(parts) > 1 else ""
+    carry = f"{traces['with_rec_id']:,} carry a rec_id"
+    without = f"; without the answers of {why}" if unread else ""
+    return (
+        f"traced to a recommendation: {traces['share']:.0%} of {events}{of_each}, {carry}{without}"
+    )
 
 
 def _tiers(entry: MappingCoverage | Total) -> str:

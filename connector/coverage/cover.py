@@ -15,7 +15,9 @@ from connector.coverage.quality import look_closely
 from connector.coverage.report import CoverageReport, MappingCoverage
 from connector.coverage.rows import readable
 from connector.coverage.score import attributes
+from connector.coverage.scratch import Scratch
 from connector.coverage.suggest import suggest
+from connector.coverage.traces import Traces
 from connector.errors import ConnectorError, SourceError, UsageError
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
@@ -58,12 +60,11 @@ def cover(
     if not chosen:
         raise UsageError("no mapping of users or events is selected")
     report = CoverageReport(target, utc_now(), options.sample)
-    with Links() as links:
+    with Scratch() as scratch:
+        across = _Across(Links(scratch), Traces(scratch))
         for mapping in chosen:
-            report.mappings.append(_cover_one(project, mapping, options, links))
-        for entry in report.mappings:
-            if entry.closely and entry.mapping.kind is Kind.EVENTS:
-                entry.quality["links"] = links.of(entry.mapping.name, entry.rows)
+            report.mappings.append(_cover_one(project, mapping, options, across))
+        _link(project, report, across)
     store = ControlStore(project.state_path / target, target, project.control_url)
     try:
         for entry in report.mappings:
@@ -74,13 +75,35 @@ def cover(
     return report
 
 
+@dataclass(frozen=True, slots=True)
+class _Across:
+    """What is told of one mapping once the others were read too."""
+
+    links: Links
+    traces: Traces
+
+
+def _link(project: Project, report: CoverageReport, across: _Across) -> None:
+    closely = [
+        each for each in report.mappings if each.closely and each.mapping.kind is Kind.EVENTS
+    ]
+    if closely and report.sample is None:
+        recommending = [each for each in project.mappings if each.kind is Kind.RECOMMENDATIONS]
+        across.traces.look_up(project, recommending)
+    for entry in closely:
+        entry.quality["links"] = across.links.of(entry.mapping.name, entry.rows)
+        traces = across.traces.of(entry.mapping.name)
+        if traces is not None:
+            entry.quality["traces"] = traces
+
+
 def _cover_one(
-    project: Project, mapping: Mapping, options: Options, links: Links
+    project: Project, mapping: Mapping, options: Options, across: _Across
 ) -> MappingCoverage:
     entry = MappingCoverage(mapping)
     try:
         with bind(project, mapping) as bound:
-            counts = _read(project, bound, options, links, entry)
+            counts = _read(project, bound, options, across, entry)
             entry.rows, entry.read = counts.sent, counts.read
             entry.repeated_keys = counts.repeated
             entry.fills = {
@@ -95,7 +118,7 @@ def _cover_one(
 
 
 def _read(
-    project: Project, bound: Bound, options: Options, links: Links, entry: MappingCoverage
+    project: Project, bound: Bound, options: Options, across: _Across, entry: MappingCoverage
 ) -> Counts:
     settings = project.source(bound.mapping.source)
     with readable(bound, settings, sample=options.sample) as connection:
@@ -106,7 +129,8 @@ def _read(
             if entry.closely:
                 entry.quality = look_closely(connection, counts)
                 if options.sample is None:
-                    links.collect(connection, counts)
+                    across.links.collect(connection, counts)
+                    across.traces.collect(connection, counts)
         except duckdb.Error as error:
             raise SourceError(
                 f"source {bound.source.name!r}: reading {bound.relation()} failed: "

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from connector.coverage.count import Counts, sent_rows
 from connector.coverage.proof import unhashed
+from connector.coverage.scratch import Scratch
 from connector.mapping.fields import TYPE, column
 from connector.mapping.rules import USER_KEY, Kind
-from connector.snapshot.store import MEMORY_LIMIT
-from connector.source.base import ROWS_PER_BATCH
 from connector.sql import identifier, literal
 
 POINTS_AT = {
@@ -28,26 +25,16 @@ POINTS_AT = {
 class Links:
     """Collects keys and references of the mappings of a run, then tells which lead nowhere.
 
-    What is kept is a 64-bit hash a key, in a private file that grows beyond memory. A context
-    manager.
+    What is kept is a 64-bit hash a key.
     """
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="connector-")
-        file = Path(self._folder.name, "links.duckdb")
-        self._connection = duckdb.connect(str(file), config={"memory_limit": MEMORY_LIMIT})
-        self._connection.execute("CREATE TABLE keys (kind VARCHAR, key UBIGINT)")
-        self._connection.execute(
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+        scratch.connection.execute("CREATE TABLE keys (kind VARCHAR, key UBIGINT)")
+        scratch.connection.execute(
             "CREATE TABLE refs (mapping VARCHAR, field VARCHAR, key UBIGINT, rows BIGINT)"
         )
         self._fields: dict[str, list[str]] = {}
-
-    def __enter__(self) -> Links:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-        self._folder.cleanup()
 
     def collect(self, connection: duckdb.DuckDBPyConnection, counts: Counts) -> None:
         """Take in the keys and the references of one mapping, read from its `source`."""
@@ -57,30 +44,24 @@ class Links:
         mapping = chain.mapping
         if mapping.kind is Kind.USERS:
             users = f"SELECT 'users', hash({identifier(USER_KEY)}) FROM ({rows})"  # noqa: S608 - the compiler's own SQL
-            self._take(connection, "keys", users)
+            self._scratch.copy(connection, users, "keys")
             return
         type_ = identifier(column(TYPE))
         targets = ", ".join(literal(kind) for kind in POINTS_AT.values())
-        self._take(
+        self._scratch.copy(
             connection,
-            "keys",
             f'SELECT {type_}, hash("$key") FROM ({rows}) WHERE {type_} IN ({targets})',  # noqa: S608 - the compiler's own SQL
+            "keys",
         )
         self._fields[mapping.name] = [name for name in POINTS_AT if name in chain.fields]
         for name in self._fields[mapping.name]:
             value = identifier(column(name))
-            self._take(
+            self._scratch.copy(
                 connection,
-                "refs",
                 f"SELECT {literal(mapping.name)}, {literal(name)}, hash({value}), count(*) "  # noqa: S608 - the compiler's own SQL
                 f"FROM ({rows}) WHERE {value} IS NOT NULL GROUP BY {value}",
+                "refs",
             )
-
-    def _take(self, connection: duckdb.DuckDBPyConnection, table: str, sql: str) -> None:
-        reader = connection.sql(sql).to_arrow_reader(ROWS_PER_BATCH)
-        self._connection.register("incoming", reader)
-        self._connection.execute(f"INSERT INTO {table} FROM incoming")
-        self._connection.unregister("incoming")
 
     def of(self, mapping: str, sent: int) -> dict[str, Any]:
         """For each field of a mapping that points at something: how many events have it, and how
@@ -88,13 +69,13 @@ class Links:
         found = {}
         for name in self._fields.get(mapping, ()):
             kind = POINTS_AT[name]
-            rows, lost, known = self._connection.execute(
+            rows, lost, known = self._scratch.answer(
                 "SELECT coalesce(sum(rows), 0)::BIGINT, "
                 "coalesce(sum(rows) FILTER (key NOT IN (SELECT key FROM keys WHERE kind = $kind)), "
                 "0)::BIGINT, EXISTS (FROM keys WHERE kind = $kind) "
                 "FROM refs WHERE mapping = $mapping AND field = $field",
                 {"kind": kind, "mapping": mapping, "field": name},
-            ).fetchall()[0]
+            )[0]
             found[name] = {
                 "points_at": kind,
                 "fill": round(rows / sent, 6) if sent else 0.0,

@@ -188,6 +188,8 @@ def _to_mend(report: CoverageReport) -> Iterator[Step]:
         if entry.read and refused > 0.01 * entry.read:
             share = percent(refused / entry.read)
             yield Step(name, f"{share} of its rows are refused by the rules: see below which.")
+        if (traces := quality.get("traces")) and not traces["with_rec_id"]:
+            yield Step(name, "Map rec_id: none of its events says which recommendation it was.")
         for line in entry.attributes:
             lacks = line.tier is not None and line.status is Status.SPARSE
             if lacks and line.attribute not in covered:

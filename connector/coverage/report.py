@@ -80,6 +80,7 @@ class MappingCoverage:
             "suggestions": [each.to_json() for each in self.suggestions],
             "quality": self.quality,
             "error": self.error,
+            "hint": self.hint,
         }
 
 

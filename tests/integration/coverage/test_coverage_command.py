@@ -122,6 +122,26 @@ def test_suggestions_are_written_whole_though_nobody_reads_what_is_printed(
     assert [each.name for each in shop.path.iterdir() if each.name.startswith(".")] == []
 
 
+def test_what_can_be_traced_to_recommendations_is_told(
+    shop: ProjectFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.write(
+        "recs.yaml",
+        "kind: recommendations\nsource: warehouse\nquery: select 'u' as uid, ['i'] as items\n"
+        "model_id: m\nfields: {user_id: uid, item_ids: items}\nwrite_to: {table: recs}\n",
+    )
+    clicks = shop.path / "clicks.yaml"
+    clicks.write_text(clicks.read_text().replace("uid: uid,", "uid: uid, rec_id: id,"))
+    assert run(["coverage", "--select", "clicks"]) == 0
+    out = capsys.readouterr().out
+    assert "traced: unknown, there are no answers (recs: " in out
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute("CREATE TABLE recs AS SELECT 'c4' AS rec_id, 'i' AS item_id")
+    assert run(["coverage", "--select", "clicks"]) == 0
+    out = capsys.readouterr().out
+    assert "  traced to a recommendation: 11% of 9 clicks, 9 carry a rec_id" in out
+
+
 def test_writing_needs_suggestions(shop: ProjectFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["coverage", "--write"]) == 2
     assert "--write needs --suggest" in capsys.readouterr().err
