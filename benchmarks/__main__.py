@@ -6,14 +6,17 @@ import argparse
 import json
 import os
 import platform
+import shutil
+import sys
 import tempfile
-from dataclasses import asdict
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import duckdb
 
-from benchmarks.measure import Result, Skipped
-from benchmarks.rows import ROWS, SMALL, Size
+from benchmarks.measure import SMALL, FailedError, Result, Size, Skipped
+from benchmarks.rows import ROWS
 
 
 def main() -> None:
@@ -21,29 +24,47 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="to see that it works")
     parser.add_argument("--only", default="", help="rows, by comma: P1,P3")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results.json")
+    parser.add_argument("--no-peers", action="store_true", help="install and run no peer")
     given = parser.parse_args()
     size = SMALL if given.small else Size()
+    if given.no_peers:
+        size = replace(size, peers=0)
     wanted = given.only.split(",") if given.only else list(ROWS)
     found: list[Result | Skipped] = []
+    before, began = os.getloadavg(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="connector-bench-") as folder:
         for name in wanted:
-            for result in ROWS[name](size, Path(folder) / name):
-                found.append(result)
+            results = measured(name, size, Path(folder) / name)
+            for result in results:
                 print(line(result), flush=True)
+            found += results
+            shutil.rmtree(Path(folder) / name, ignore_errors=True)
     document = {
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(),
-                    "duckdb": duckdb.__version__},
+                    "duckdb": duckdb.__version__, "load_before": before,
+                    "load_after": os.getloadavg(), "seconds": round(time.monotonic() - began)},
         "size": asdict(size),
         "rows": [asdict(result) for result in found],
     }  # fmt: skip
     given.out.write_text(json.dumps(document, indent=2) + "\n")
     print(f"\n{given.out}")
+    if any(isinstance(result, Skipped) and result.failed for result in found):
+        sys.exit(1)
+
+
+def measured(name: str, size: Size, folder: Path) -> list[Result | Skipped]:
+    """A row of the table; one that fails does not take the others with it."""
+    try:
+        return ROWS[name](size, folder)
+    except FailedError as error:
+        return [Skipped(name, "measuring", str(error), failed=True)]
 
 
 def line(result: Result | Skipped) -> str:
     """A row of the table."""
     if isinstance(result, Skipped):
-        return f"{result.name:4} {result.work}: skipped, {result.why}"
+        what = "FAILED" if result.failed else "skipped"
+        return f"{result.name:4} {what:7} {result.work}: {result.why}"
     verdict = "ok  " if result.passed else "OVER"
     note = f"  ({result.note})" if result.note else ""
     return (

@@ -6,6 +6,7 @@ import http.client
 import sys
 import time
 from collections.abc import Callable
+from typing import cast
 
 import duckdb
 
@@ -44,6 +45,38 @@ def serial(port: str, rows: str) -> None:
     print(int(rows) / (time.perf_counter() - began))
 
 
+def protocol(port: str, connections: str, seconds: str) -> None:
+    """A sender without HTTP library: ready bytes, and an answer is whatever comes back."""
+    import asyncio
+
+    import uvloop
+
+    body = b'{"uid":"user_1","country":"US","total_orders":3}'
+    request = b"POST /v1/users HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    request += b"content-length: %d\r\n\r\n%b" % (len(body), body)
+    answered = 0
+
+    class Sender(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by name
+            self.transport.write(request)
+
+        def data_received(self, data: bytes) -> None:
+            nonlocal answered
+            answered += 1
+            self.transport.write(request)
+
+    async def send() -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(int(connections)):
+            await loop.create_connection(Sender, "127.0.0.1", int(port))
+        before, began = answered, time.perf_counter()
+        await asyncio.sleep(int(seconds))
+        print((answered - before) / (time.perf_counter() - began))
+
+    uvloop.run(send())
+
+
 def count(folder: str) -> None:
     """Non-null values of every column."""
     columns = ", ".join(f"count({name})" for name in ("uid", *FIELDS))
@@ -57,6 +90,7 @@ BASELINES: dict[str, Callable[..., None]] = {
     "join": join,
     "encode": encode,
     "serial": serial,
+    "protocol": protocol,
     "count": count,
 }
 

@@ -1,23 +1,22 @@
-"""How fast rows leave PostgreSQL: the connector's source against a bare ADBC read, in one run.
+"""How fast rows leave PostgreSQL: the connector's source against a bare ADBC read.
 
-Both fill the same DuckDB table with the same 1,000,000 rows, turn and turn about, each in a process
-of its own so that its memory can be told. The server is one that the tests start.
+Both fill the same DuckDB table with the same rows, each in a process of its own so that its memory
+can be told. The server is one that the tests start.
 """
 
 from __future__ import annotations
 
 import json
 import resource
-import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import duckdb
+import pytest
 
-ROWS = 1_000_000
-ROUNDS = 5
+from benchmarks.measure import ROOT, Result, Size, Skipped, in_turn, python, run
+
 TABLE = """
 CREATE TABLE users AS SELECT
     n AS user_id, 'user-' || n AS email, 'city ' || n % 1000 AS city, n % 2 = 0 AS active,
@@ -30,33 +29,40 @@ FROM generate_series(1, {rows}) AS n
 """
 
 
-def main() -> None:
-    """Measure and print one line of JSON: seconds, the ratio of rates, megabytes."""
+def p8(size: Size, folder: Path) -> list[Result | Skipped]:
+    """Rows a second out of PostgreSQL, against a bare ADBC read."""
+    work = f"{size.extracted:,} rows out of PostgreSQL into DuckDB"
     from tests.support import postgres
 
-    server = postgres.start()
+    try:
+        server = postgres.start()
+    except pytest.skip.Exception as reason:
+        return [Skipped("P8", work, str(reason))]
     database = server.database()
-    server.run(database, TABLE.replace("{rows}", str(ROWS)), "ANALYZE users")
-    found: dict[str, list[dict[str, float]]] = {"bare": [], "source": []}
-    for _ in range(ROUNDS):
-        for way, runs in found.items():
-            command = [sys.executable, "-m", __spec__.name, way, server.url(database)]
-            runs.append(json.loads(subprocess.check_output(command)))
-    seconds = {
-        way: statistics.median(run["seconds"] for run in runs) for way, runs in found.items()
-    }
-    megabytes = {way: max(run["megabytes"] for run in runs) for way, runs in found.items()}
-    ratio = seconds["bare"] / seconds["source"]
-    print(json.dumps({"rows": ROWS, "seconds": seconds, "ratio": ratio, "megabytes": megabytes}))
+    server.run(database, TABLE.replace("{rows}", str(size.extracted)), "ANALYZE users")
+    megabytes: list[float] = []
+
+    def rate(way: str) -> float:
+        command = python("-m", "benchmarks.postgres_source", way, server.url(database))
+        found = json.loads(run([*command, str(size.extracted)], ROOT).output)
+        if way == "source":
+            megabytes.append(found["megabytes"])
+        return size.extracted / float(found["seconds"])
+
+    ours, bare = in_turn(size.rounds, lambda: rate("source"), lambda: rate("bare"))
+    return [
+        Result("P8", work, "bare ADBC to DuckDB", "rows/s", ours, bare, ours / bare, ">= 0.7",
+               ours / bare >= 0.7, f"{max(megabytes):.0f} MB")
+    ]  # fmt: skip
 
 
-def run(way: str, url: str) -> dict[str, float]:
+def read(way: str, url: str, rows: int) -> dict[str, float]:
     """Read the table once."""
     connection = duckdb.connect()
     started = time.perf_counter()
     {"bare": _bare, "source": _source}[way](connection, url)
     seconds = time.perf_counter() - started
-    assert connection.execute("SELECT count(*) FROM rows").fetchone() == (ROWS,)
+    assert connection.execute("SELECT count(*) FROM rows").fetchone() == (rows,)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": seconds, "megabytes": peak}
 
@@ -91,7 +97,4 @@ def _fill(connection: duckdb.DuckDBPyConnection, reader: object) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(json.dumps(run(*sys.argv[1:])))
-    else:
-        main()
+    print(json.dumps(read(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

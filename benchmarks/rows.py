@@ -2,65 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
-import re
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import data
-from benchmarks.measure import ROOT, Result, Skipped, connector, in_turn, python, run
-
-Row = Callable[["Size", Path], "list[Result | Skipped]"]
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much is measured: the whole, or a small version that shows that it works."""
-
-    users: int = 10_000_000
-    events: int = 1_000_000
-    posts: int = 100_000
-    slow_posts: int = 20_000
-    first: int = 1_000_000
-    growth: tuple[int, ...] = (1_000_000, 3_000_000, 10_000_000, 30_000_000)
-    rounds: int = 3
-
-
-SMALL = Size(20_000, 5_000, 2_000, 400, 5_000, (5_000, 10_000), 1)
-
-
-@contextlib.contextmanager
-def served(delay: float = 0.0) -> Iterator[int]:
-    """A bare server in a process of its own; yields its port."""
-    process = subprocess.Popen(
-        python("-m", "benchmarks.server", "--delay", str(delay)),
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.kill()
-        process.wait()
-
-
-def told(port: int) -> dict[str, float]:
-    """What the bare server has counted since it was last asked."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("GET", "/")
-    answer: dict[str, float] = json.loads(connection.getresponse().read())
-    return answer
-
-
-def baseline(name: str, *arguments: object) -> float:
-    """The figure that a baseline prints."""
-    return float(run(python("-m", "benchmarks.baselines", name, *map(str, arguments)), ROOT).output)
+from benchmarks.loopback import served, told
+from benchmarks.measure import (
+    Result,
+    Row,
+    Size,
+    Skipped,
+    baseline,
+    connector,
+    in_turn,
+    python,
+    run,
+)
+from benchmarks.postgres_source import p8
+from benchmarks.posting import p5
+from benchmarks.rivals import p4, p6
 
 
 def compared(size: Size, folder: Path, rows: int) -> Path:
@@ -124,55 +86,6 @@ def _sending(output: str) -> float:
     return seconds
 
 
-def p5(size: Size, folder: Path) -> list[Result | Skipped]:
-    """Users, one a request, against the fastest load generator there is."""
-    work = f"{size.posts:,} users, one a request"
-    if shutil.which("wrk") is None:
-        return [Skipped("P5", work, "wrk is not installed (Debian: apt-get install wrk)")]
-    shutil.rmtree(folder, ignore_errors=True)
-    data.users(folder, size.posts)
-    script = folder / "post.lua"
-    script.write_text('wrk.method = "POST"\nwrk.body = \'{"uid":"u","country":"US"}\'\n')
-    with served() as port:
-        data.project(folder, data.USERS_MAPPING, port=port)
-
-        def sync() -> float:
-            shutil.rmtree(folder / ".connector", ignore_errors=True)
-            report = json.loads(run(connector("sync", "--json", "-q"), folder).output)
-            return size.posts / float(report["mappings"][0]["http"]["seconds"])
-
-        def wrk() -> float:
-            url = f"http://127.0.0.1:{port}/v1/users"
-            output = run(["wrk", "-t1", "-c64", "-d3s", "-s", str(script), url], folder).output
-            found = re.search(r"Requests/sec: *([\d.]+)", output)
-            return float(found[1]) if found else 0.0
-
-        ours, theirs = in_turn(size.rounds, sync, wrk)
-    return [
-        Result("P5", work, "wrk, 64 connections", "requests/s", ours, theirs, ours / theirs,
-               ">= 0.15", ours / theirs >= 0.15)
-    ]  # fmt: skip
-
-
-def p6(size: Size, folder: Path) -> list[Result | Skipped]:
-    """Users against an API that answers in 20 ms."""
-    shutil.rmtree(folder, ignore_errors=True)
-    data.users(folder, size.slow_posts)
-    with served(0.02) as port:
-        data.project(folder, data.USERS_MAPPING, port=port)
-
-        def sync() -> float:
-            shutil.rmtree(folder / ".connector", ignore_errors=True)
-            report = json.loads(run(connector("sync", "--json", "-q"), folder).output)
-            return size.slow_posts / float(report["mappings"][0]["http"]["seconds"])
-
-        ours, theirs = in_turn(size.rounds, sync, lambda: baseline("serial", port, 200))
-    return [
-        Result("P6", f"{size.slow_posts:,} users, API answering in 20 ms", "a serial client",
-               "rows/s", ours, theirs, ours / theirs, ">= 50", ours / theirs >= 50)
-    ]  # fmt: skip
-
-
 def p7(size: Size, folder: Path) -> list[Result | Skipped]:
     """How long the first sync takes until the first request."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -196,14 +109,18 @@ def p7(size: Size, folder: Path) -> list[Result | Skipped]:
 def p9(size: Size, folder: Path) -> list[Result | Skipped]:
     """How long the command line takes to say something."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    run(connector("demo", "--dir", str(folder / "demo"), "--port", "0", "--no-wait"), folder)
-    run(connector("demo", "--stop", "--dir", str(folder / "demo")), folder)
+    demo = folder / "demo"
+    data.users(demo, 100)
+    data.project(demo, data.USERS_MAPPING)
+    if size.demo:
+        shutil.rmtree(demo)
+        run(connector("demo", "--dir", str(demo), "--port", "0", "--no-wait"), folder)
+        run(connector("demo", "--stop", "--dir", str(demo)), folder)
     results: list[Result | Skipped] = []
     for arguments, more in ((("--help",), 0.15), (("validate",), 0.6)):
         ours, theirs = in_turn(
-            max(size.rounds, 3),
-            lambda given=arguments: run(connector(*given), folder / "demo").wall,  # type: ignore[misc]
+            size.rounds,
+            lambda given=arguments: run(connector(*given), demo).wall,  # type: ignore[misc]
             lambda: run(python("-c", "pass"), folder).wall,
         )
         results.append(
@@ -249,5 +166,6 @@ def p11(size: Size, folder: Path) -> list[Result | Skipped]:
 
 
 ROWS: dict[str, Row] = {
-    "P1": p1_and_p2, "P3": p3, "P5": p5, "P6": p6, "P7": p7, "P9": p9, "P10": p10, "P11": p11,
+    "P1": p1_and_p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9,
+    "P10": p10, "P11": p11,
 }  # fmt: skip

@@ -17,7 +17,7 @@ from typing import cast
 import uvloop
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_ANSWER = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"
+_ANSWER = b'HTTP/1.1 202 Accepted\r\ncontent-length: 12\r\n\r\n{"status":1}'
 
 
 class Bare(asyncio.Protocol):
