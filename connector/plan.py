@@ -6,11 +6,15 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from connector.control.store import ControlStore
 from connector.destination.target import Target
 from connector.errors import ConnectorError
+from connector.follow import erasing, standing
 from connector.mapping.mapping import Mapping
+from connector.planfile import plan_file, write_plan
 from connector.prepare import Bound, Compared, bind, compare
 from connector.project import Project
 from connector.report import (
@@ -23,6 +27,7 @@ from connector.report import (
 )
 from connector.run import DEFAULTS, SyncOptions, fail
 from connector.snapshot import peek
+from connector.snapshot.ground import Ground
 from connector.snapshot.stage import SENT
 from connector.snapshot.store import StatePaths, open_store
 from connector.sync import count, guard, synced
@@ -37,42 +42,70 @@ def plan(
     *,
     target: Target,
     options: SyncOptions = DEFAULTS,
+    to_file: Path | None = None,
 ) -> RunReport:
     """Read, compare, and say what a sync would send; neither the target nor the state changes.
+
+    With `to_file` the plan is written as well, for `sync` to follow, unless something is wrong
+    with one of its mappings.
 
     Raises:
         UsageError: nothing to sync is selected.
         StateError: the control store cannot be used.
+        ConnectorError: the file cannot be written.
     """
     control = ControlStore(project.state_path / target.name, target.name, project.control_url)
     report = RunReport("plan", secrets.token_hex(8), target.name)
+    planning = _Planning(project, target, control, options, {} if to_file else None)
     try:
-        for mapping in synced(mappings):
-            report.mappings.append(_plan_one(project, mapping, target, control, options))
+        report.mappings = [_plan_one(planning, mapping) for mapping in synced(mappings)]
+        if to_file is not None and planning.grounds is not None and not report.exit_code:
+            plan = plan_file(report, target, options, planning.grounds)
+            write_plan(to_file, plan.sealed(control.hasher()))
+            report.plan_file = str(to_file)
     finally:
         control.close()
     return report
 
 
-def _plan_one(
-    project: Project,
-    mapping: Mapping,
-    target: Target,
-    control: ControlStore,
-    options: SyncOptions,
-) -> MappingReport:
+@dataclass(frozen=True, slots=True)
+class _Planning:
+    """What the mappings of one plan share; `grounds` are what it stands on, where that is asked
+    for, and `erased` whom the mappings so far would erase."""
+
+    project: Project
+    target: Target
+    control: ControlStore
+    options: SyncOptions
+    grounds: dict[str, Ground] | None
+    erased: list[str] = field(default_factory=list)
+
+
+def _plan_one(planning: _Planning, mapping: Mapping) -> MappingReport:
     report = MappingReport(mapping.name, str(mapping.kind))
     began = time.monotonic()
-    paths = StatePaths(project.state_path / target.name, mapping.name)
+    project, control, options = planning.project, planning.control, planning.options
+    paths = StatePaths(project.state_path / planning.target.name, mapping.name)
     try:
         with (
             bind(project, mapping) as bound,
             open_store(paths, keep=False, origin=bound.origin_file) as store,
         ):
-            compared = compare(project, bound, store, control, refresh=options.full_refresh)
+            compared = compare(
+                project,
+                bound,
+                store,
+                control,
+                refresh=options.full_refresh,
+                erased=planning.erased,
+            )
             count(report, compared)
-            _look(report, bound, compared, target)
+            _look(report, bound, compared, planning.target)
             guard(mapping, compared, options)
+            if planning.grounds is not None:
+                ground = standing(bound, compared, control, planning.erased)
+                planning.grounds[mapping.name] = ground
+            planning.erased.extend(erasing(compared, control))
     except ConnectorError as error:
         fail(report, error)
     report.seconds = time.monotonic() - began

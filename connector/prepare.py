@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -176,11 +176,12 @@ def compare(
     *,
     refresh: bool = False,
     window: Window | None = None,
+    erased: Sequence[str] = (),
 ) -> Compared:
     """Read the source, stage it and compare it with the snapshot; nothing is sent or changed.
 
     What is read is everything for a `refresh`, the `window` when one is given, and else what the
-    mapping's cursor leaves to be read.
+    mapping's cursor leaves to be read. `erased` are the hashes of those taken as erased besides.
 
     Raises:
         ConfigError: a field would change its type.
@@ -211,7 +212,7 @@ def compare(
     )
     uids = read_feed(project, mapping)
     feed = [uid for uid in uids if is_addressable(uid)]
-    decided = stage.decide(rules, suppressed(control, mapping), feed)
+    decided = stage.decide(rules, suppressed(control, mapping, erased), feed)
     nobody = [uid for uid in uids if not is_addressable(uid)]
     unkeyed = chain.unkeyed(
         "rowid IN (SELECT row FROM decisions WHERE decision = 'rejected' AND key IS NULL)"
@@ -257,16 +258,19 @@ def _load(bound: Bound, stage: Stage, window: Window | None) -> None:
         ) from error
 
 
-def suppressed(control: ControlStore, mapping: Mapping | None = None) -> Suppressions:
+def suppressed(
+    control: ControlStore, mapping: Mapping | None = None, erased: Sequence[str] = ()
+) -> Suppressions:
     """Who may not be sent: those erased, and those who wait to be; with whom a users mapping asked
-    to erase before."""
+    to erase before. `erased` are the hashes of those taken as erased besides."""
     from connector.control.erasures import Ledger  # SQLAlchemy: nothing that `validate` waits for
 
     hasher = control.hasher()
     ledger = Ledger(control)
     waiting = list(ledger.by_hand())
     asked = ledger.asked(mapping.name) if mapping and mapping.kind is Kind.USERS else []
-    return Suppressions(hasher.inner, hasher.outer, control.suppressed(), waiting, asked)
+    confirmed = [*control.suppressed(), *erased]
+    return Suppressions(hasher.inner, hasher.outer, confirmed, waiting, asked)
 
 
 def read_feed(project: Project, mapping: Mapping) -> list[str]:

@@ -306,6 +306,8 @@ class RunReport:
     mappings: list[MappingReport] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """Who could not be told of the run, and why; none of it changes what was delivered."""
+    plan_file: str | None = None
+    """Where a plan was written that a sync can follow."""
 
     def of(self, name: str) -> MappingReport:
         """The part of one mapping."""
@@ -328,4 +330,6 @@ class RunReport:
             "exit_code": self.exit_code,
             "mappings": [mapping.to_json(plan=plan) for mapping in self.mappings],
         }
+        if self.plan_file:
+            document["plan_file"] = self.plan_file
         return document | ({"warnings": self.warnings} if self.warnings else {})

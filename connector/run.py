@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from connector.control.store import ControlStore
 from connector.destination.target import Target
@@ -25,6 +25,9 @@ from connector.project import Project
 from connector.report import Guard, MappingReport, Status
 from connector.snapshot.store import StatePaths
 from connector.stop import Stop
+
+if TYPE_CHECKING:
+    from connector.follow import Following
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Run:
     observer: Observer
     held: Callable[[], bool] | None = None
     """While it says so, nothing is sent."""
+    following: Following | None = None
+    """The plan that is followed, if one is."""
 
     @contextmanager
     def with_own_stop(self) -> Iterator[Run]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -24,10 +24,12 @@ from connector.errors import (
     StateError,
     UsageError,
 )
+from connector.follow import Following
 from connector.incremental import freshness, remember_read, start_over
 from connector.listeners.tell import tell
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
+from connector.planfile import PlanFile
 from connector.prepare import Compared, bind, compare, suppressed, utc_now
 from connector.project import Project
 from connector.report import (
@@ -67,16 +69,19 @@ def sync(
     *,
     target: Target,
     options: SyncOptions = DEFAULTS,
+    plan: PlanFile | None = None,
     stop: Stop | None = None,
     observer: Observer | None = None,
 ) -> RunReport:
     """Bring a target in step with the warehouse, one mapping after the other.
 
     What goes wrong with one mapping is in its report and does not keep the others from running;
-    only a target that refuses us ends the run at once.
+    only a target that refuses us ends the run at once. With a `plan`, whose mappings and options
+    these must be, that is done and nothing else, or nothing.
 
     Raises:
         UsageError: options that contradict each other, or nothing to sync.
+        GuardTripped: the plan is of another target or another state.
         StateError: the control store cannot be used.
     """
     _check_usage(options)
@@ -85,7 +90,12 @@ def sync(
     report = RunReport("sync", run.run_id, target.name)
     refusal: _Ended | None = None
     try:
-        erase_waiting(run, report)
+        if plan is None:
+            erase_waiting(run, report)
+        else:
+            following = Following(plan, target, run.control)
+            following.look(run, chosen)
+            run = replace(run, following=following)
         for mapping in chosen:
             if refusal is not None:
                 entry = refusal.not_started(mapping)
@@ -93,7 +103,7 @@ def sync(
                 entry, refusal = _sync_recorded(run, mapping)
             report.mappings.append(entry)
             run.observer.finished(entry)
-        if refusal is None:
+        if refusal is None and (plan is None or not report.exit_code):
             erase_waiting(run, report)
         _purge_others(run, report, {mapping.name for mapping in chosen})
     finally:
@@ -217,6 +227,8 @@ def _sync_reported(run: Run, mapping: Mapping, report: MappingReport) -> bool:
 
 def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
     paths = run.paths(mapping)
+    if run.following is not None:
+        run.following.begin(mapping)
     with bind(run.project, mapping) as bound:
         report.fields = {name: str(type_) for name, type_ in bound.compiled.types.items()}
         started = utc_now()
@@ -231,6 +243,8 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
                     run.project, bound, store, run.control, refresh=run.options.full_refresh
                 )
             count(report, compared)
+            if run.following is not None:
+                run.following.check(bound, compared)
             lags = Lags()
             if run.options.rebaseline:
                 _adopt(mapping, compared, report)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,6 +38,12 @@ _NAMES = {
     metavar="N",
     help="Let at most so many deletes of a mapping through its guards.",
 )
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it, for `sync --plan FILE` to do exactly that.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
 @json_option
 @click.pass_obj
@@ -47,6 +55,7 @@ def plan(
     exclude: tuple[str, ...],
     as_json: bool,
     detailed_exitcode: bool,
+    out: Path | None,
     **options: Any,
 ) -> int:
     """Show what a sync would send, and why; nothing is sent."""
@@ -56,7 +65,8 @@ def plan(
     project = settings.load()
     mappings = project.select(select, exclude)
     target = settings.choose(project)
-    report = make_plan(project, mappings, target=target, options=SyncOptions(**options))
+    how = SyncOptions(**options)
+    report = make_plan(project, mappings, target=target, options=how, to_file=out)
     code = report.exit_code
     if not code and detailed_exitcode and any(entry.planned for entry in report.mappings):
         code = CHANGES
@@ -66,6 +76,8 @@ def plan(
         for line in describe(report, samples=5 if settings.verbosity > 0 else 2):
             click.echo(line)
     show_errors(settings, report)
+    if out is not None and report.plan_file is None:
+        settings.log.error(f"{out} was not written: not all of this could be done")
     return code
 
 
@@ -199,6 +211,8 @@ def _total(report: RunReport) -> str:
 
 
 def _then(report: RunReport) -> str:
+    if report.plan_file is not None:
+        return f"`connector sync --plan {quote(report.plan_file)}` does exactly that."
     waiting = [entry for entry in report.mappings if entry.planned]
     blocked = [entry for entry in waiting if entry.status == "blocked"]
     if not blocked:

@@ -19,6 +19,7 @@ from connector.errors import UsageError
 if TYPE_CHECKING:
     from connector.destination.target import Target
     from connector.mapping.mapping import Mapping
+    from connector.planfile import PlanFile
     from connector.project import Project
     from connector.report import MappingReport, RunReport
     from connector.stop import Stop
@@ -42,6 +43,13 @@ if TYPE_CHECKING:
     help="Send at most so many rows of each mapping; the others stay pending.",
 )
 @click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Do what `plan --out FILE` said and nothing else, or nothing where things have changed.",
+)
+@click.option(
     "--watch",
     type=Duration(),
     metavar="DURATION",
@@ -61,6 +69,7 @@ def sync(
     *,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    plan_file: Path | None,
     watch: timedelta | None,
     metrics_file: Path | None,
     as_json: bool,
@@ -72,20 +81,41 @@ def sync(
     """
     from connector.sync import SyncOptions
 
+    otherwise = any(value not in (None, False) for value in options.values())
+    if watch is not None and (otherwise or plan_file is not None):
+        raise UsageError("--watch goes with no other way of syncing")
+    if plan_file is not None and (otherwise or select or exclude):
+        raise UsageError(
+            "--plan says itself which mappings are synced, and how",
+            hint="give these options to `connector plan --out FILE`",
+        )
     project = settings.load()
-    mappings = project.select(select, exclude)
-    target = settings.choose(project)
-    if watch is not None:
-        if any(value not in (None, False) for value in options.values()):
-            raise UsageError("--watch goes with no other way of syncing")
-        from connector.cli.watch import run_watch
+    if plan_file is not None:
+        report = _follow(settings, project, plan_file)
+        target = settings.choose(project)
+    else:
+        mappings = project.select(select, exclude)
+        target = settings.choose(project)
+        if watch is not None:
+            from connector.cli.watch import run_watch
 
-        return run_watch(settings, project, mappings, target, watch, metrics_file, as_json=as_json)
-    report = run_sync(settings, project, mappings, target, SyncOptions(**options))
+            return run_watch(
+                settings, project, mappings, target, watch, metrics_file, as_json=as_json
+            )
+        report = run_sync(settings, project, mappings, target, SyncOptions(**options))
     if metrics_file is not None:
         measure(project, target.name, metrics_file, report)
     show_run(settings, report, as_json=as_json)
     return report.exit_code
+
+
+def _follow(settings: Settings, project: Project, file: Path) -> RunReport:
+    from connector.follow import planned_mappings
+    from connector.planfile import read_plan
+
+    plan = read_plan(file)
+    mappings = planned_mappings(project, plan)
+    return run_sync(settings, project, mappings, settings.choose(project), plan.options, plan)
 
 
 def run_sync(
@@ -94,6 +124,7 @@ def run_sync(
     mappings: Sequence[Mapping],
     target: Target,
     options: SyncOptions,
+    plan: PlanFile | None = None,
 ) -> RunReport:
     """Sync while a person watches, who may stop it."""
     from connector import sync as road
@@ -102,7 +133,13 @@ def run_sync(
 
     def work(stop: Stop) -> RunReport:
         return road.sync(
-            project, mappings, target=target, options=options, stop=stop, observer=observer
+            project,
+            mappings,
+            target=target,
+            options=options,
+            plan=plan,
+            stop=stop,
+            observer=observer,
         )
 
     with watching(len(mappings), log, verbose=settings.verbosity > 0) as observer:

@@ -39,7 +39,7 @@ _SAID = {
 }
 _NEXT = {
     Event.INCOMPLETE: "the next sync sends what is pending",
-    Event.BLOCKED: "`connector plan` shows what it would delete",
+    Event.BLOCKED: "`connector plan` shows what it would do",
     Event.REJECTS: "`connector rejects` shows why",
 }
 
