@@ -113,6 +113,16 @@ class Locked(ConnectorError):  # noqa: N818 - named for what happened, as in the
     exit_code = 6
 
 
+_KIND = re.compile(r"(?:[A-Z][A-Za-z]* )+Error: ")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says in one line, without what DuckDB puts around it: its name for the kind of
+    error, and hints and excerpts on further lines."""
+    said = (str(error).splitlines() or [""])[0]
+    return _KIND.sub("", said, count=1) or type(error).__name__
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
     """Where in a YAML file something was said; line and column count from 1, 0 when unknown."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from connector.control.hashing import padded
 from connector.destination.requests import is_addressable
-from connector.errors import ConfigError, Problem, SourceError, without_values
+from connector.errors import ConfigError, Problem, SourceError, first_line, without_values
 from connector.incremental import next_window
 from connector.mapping.chain import Chain
 from connector.mapping.compile import Compiled, compile_mapping
@@ -231,7 +231,7 @@ def _scan(bound: Bound, stage: Stage, parameters: dict[str, Any], cut: Cut | Non
             chain = bound.compiled.guarded
             stage.scan(chain.scan(), parameters, cut)
     except _BEYOND_TRY as error:
-        reason = without_values(str(error).splitlines()[0].partition("Error: ")[2])
+        reason = without_values(first_line(error))
         message = f"an expression fails over some row, and DuckDB cannot skip it: {reason}"
         hint = "let the expression yield null for such a value"
         raise ConfigError([Problem(bound.mapping.place, message, hint)]) from error
@@ -253,8 +253,7 @@ def _load(bound: Bound, stage: Stage, window: Window | None) -> None:
         raise
     except duckdb.Error as error:
         raise SourceError(
-            f"source {bound.source.name!r}: reading {bound.relation()} failed: "
-            f"{str(error).splitlines()[0]}"
+            f"source {bound.source.name!r}: reading {bound.relation()} failed: {first_line(error)}"
         ) from error
 
 

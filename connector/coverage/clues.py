@@ -37,6 +37,7 @@ _PARSES = "count(try_cast({c} AS TIMESTAMP)) >= 0.9 * count({c})"
 _COORDINATES = "min({c}) >= -90 AND max({c}) <= 90 AND min({d}) >= -180 AND max({d}) <= 180"
 _ONE = "CASE WHEN {c} <> '' THEN [{c}] END"
 _YES_NO = "CASE WHEN {c} THEN 'active' WHEN NOT {c} THEN 'inactive' END"
+_BY_EMAIL = "lower({d}) IN ('email', 'e-mail', 'mail', 'newsletter')"
 _PLACES = "nullif(concat_ws(', ', {c}, {d}), '')"
 
 _CITY = "city|town|home_city|city_name|municipality"
@@ -279,6 +280,14 @@ EVENT_CLUES = (
     _clue("cart_content", "(cart|basket)(_(contents?|items|products))?", "object", type="object"),
     _clue(
         "email_campaign", "(e_?mail|newsletter|mailing)_(campaign|id)(_(id|name))?", "text number"
+    ),
+    _clue(
+        "email_campaign",
+        "utm_campaign(_(id|name))?",
+        "text number",
+        f"CASE WHEN {_BY_EMAIL} THEN {{c}} END",
+        also="utm_medium",
+        holds=f"bool_or({_BY_EMAIL})",
     ),
     _clue(
         "push_notifications",

@@ -18,12 +18,11 @@ from connector.coverage.score import attributes
 from connector.coverage.scratch import Scratch
 from connector.coverage.suggest import suggest
 from connector.coverage.traces import Traces
-from connector.errors import ConnectorError, SourceError, UsageError
+from connector.errors import ConnectorError, SourceError, UsageError, first_line
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.prepare import Bound, bind, utc_now
 from connector.project import Project
-from connector.source.duckdb import first_line
 
 CLOSE_LOOK_ROWS = 1_000_000
 """Tables up to this size are looked at closely without being asked to."""

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 import duckdb
 
-from connector.errors import SourceError
+from connector.errors import SourceError, first_line
 from connector.prepare import Bound
 from connector.snapshot.store import MEMORY_LIMIT
 from connector.source.base import Relation
-from connector.source.duckdb import LOSSLESS, confine, duckdb_errors, first_line, select
+from connector.source.duckdb import LOSSLESS, confine, duckdb_errors, select
 from connector.source.settings import DuckDBSettings, SourceSettings
 from connector.sql import literal
 

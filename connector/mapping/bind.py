@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
-from connector.errors import ConfigError, Place, Problem
+from connector.errors import ConfigError, Place, Problem, first_line
 from connector.mapping.conversion import infer
 from connector.mapping.expression import ColumnUse, ExpressionError, Parser
 from connector.mapping.mapping import Constant, Expression, Field, Mapping, Pii
@@ -177,8 +177,7 @@ class Binder:
         try:
             type_ = self._connection.sql(f"SELECT {inner} FROM source").types[0]  # noqa: S608 - parsed and checked above
         except duckdb.Error as error:
-            text = str(error).splitlines()[0]
-            self.problem(place, text.partition("Error: ")[2] or text)
+            self.problem(place, first_line(error))
             return None
         return Value(inner, type_)
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
-from connector.errors import StateError
+from connector.errors import StateError, first_line
 from connector.snapshot.changes import ChangeBatch, Changes, Refused
 from connector.snapshot.stage import Suppressions, list_suppressions
 from connector.snapshot.store import Store, statements
@@ -146,7 +146,7 @@ def reading(store: Store) -> Iterator[pa.RecordBatchReader]:
         yield found.to_arrow_reader(ROWS_PER_BATCH)
     except (duckdb.Error, pa.ArrowException) as error:
         raise StateError(
-            f"answers in {store.paths.file} cannot be read: {str(error).splitlines()[0]}",
+            f"answers in {store.paths.file} cannot be read: {first_line(error)}",
             hint="they are kept; the next run of the mapping writes them",
         ) from error
 

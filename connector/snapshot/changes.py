@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from connector.errors import StateError
+from connector.errors import StateError, first_line
 from connector.snapshot.lags import Lags
 from connector.snapshot.stage import SENT
 from connector.snapshot.store import Store, merge
@@ -199,8 +199,7 @@ class Changes:
 
     def _unwritable(self, error: duckdb.Error) -> StateError:
         return StateError(
-            f"the state file {self._store.paths.file} cannot be written: "
-            f"{str(error).splitlines()[0]}",
+            f"the state file {self._store.paths.file} cannot be written: {first_line(error)}",
             hint="what is not journalled is sent again by the next sync; mend the disk first",
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from connector.errors import Locked, StateError
+from connector.errors import Locked, StateError, first_line
 from connector.snapshot.store import ANEW, StatePaths, check_format
 from connector.sql import literal
 
@@ -30,7 +30,7 @@ def look_at(paths: StatePaths) -> int | None:
         if "lock" in str(error) or "already attached" in str(error):
             raise Locked(f"{paths.file} is being written to") from error
         raise StateError(
-            f"the state file {paths.file} cannot be read: {str(error).splitlines()[0]}",
+            f"the state file {paths.file} cannot be read: {first_line(error)}",
             hint=ANEW,
         ) from error
     if found is None:

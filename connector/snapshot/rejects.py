@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from connector.errors import Locked, StateError
+from connector.errors import Locked, StateError, first_line
 from connector.snapshot.store import FORMAT, StatePaths, Store
 from connector.sql import literal
 
@@ -38,7 +38,7 @@ def open_rejects(paths: StatePaths) -> Iterator[Store | None]:
                     f"{paths.mapping!r} is being synced by another process",
                     hint="wait for it to end; `connector status` shows it",
                 ) from error
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise StateError(f"the state file {paths.file} cannot be opened: {reason}") from error
         store = Store(paths, connection)
         if int(store.meta("format") or 0) > FORMAT:

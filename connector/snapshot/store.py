@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import duckdb
 
-from connector.errors import Locked, StateError
+from connector.errors import Locked, StateError, first_line
 from connector.sql import literal
 
 FORMAT = 1
@@ -176,8 +176,7 @@ def state_errors(paths: StatePaths) -> Iterator[None]:
         yield
     except _OF_THE_FILE as error:
         raise StateError(
-            f"the state file {paths.file} or its stage cannot be used: "
-            f"{str(error).splitlines()[0]}",
+            f"the state file {paths.file} or its stage cannot be used: {first_line(error)}",
             hint="look for a full disk; a damaged file is restored from a backup, or moved away "
             "and made anew by `connector sync`, which sends everything again",
         ) from error
@@ -236,7 +235,7 @@ def _leave_stage(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _unreadable(paths: StatePaths, error: duckdb.Error) -> StateError:
-    reason = str(error).splitlines()[0]
+    reason = first_line(error)
     return StateError(
         f"the state file {paths.file} cannot be opened: {reason}",
         hint=ANEW,

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 import duckdb
 import pyarrow as pa
 
-from connector.errors import SourceError
+from connector.errors import SourceError, first_line
 from connector.source.base import ROWS_PER_BATCH, Origin, Relation, Window
 from connector.source.settings import DuckDBSettings
 from connector.sql import identifier, literal, table_parts
@@ -217,8 +217,3 @@ def duckdb_errors(
         raise SourceError(
             f"source {source!r}: {relation} cannot be read: {first_line(error)}"
         ) from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text: the rest is DuckDB's own hints and excerpts."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

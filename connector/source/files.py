@@ -114,7 +114,8 @@ class FilesSource:
             return f"FROM read_csv({path}, {options})"
         raise SourceError(
             f"source {self.name!r}: {table!r} is none of CSV, JSON and Parquet",
-            hint="known endings: .csv .tsv .txt .json .ndjson .jsonl .parquet, also .gz and .zst",
+            hint="known endings: .csv .tsv .txt .json .ndjson .jsonl .parquet .pq; of text also "
+            ".gz and .zst",
         )
 
     @contextmanager

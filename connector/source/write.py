@@ -16,8 +16,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from connector.errors import SourceError
-from connector.source.duckdb import LOSSLESS, first_line
+from connector.errors import SourceError, first_line
+from connector.source.duckdb import LOSSLESS
 from connector.source.settings import (
     DuckDBSettings,
     FilesSettings,

@@ -51,12 +51,16 @@ EVENTS = [
      "device_type: CASE WHEN is_mobile THEN 'mobile' WHEN NOT is_mobile THEN 'desktop' END"),
     ("referral_source", "'mail' AS utm_source", "referral_source: utm_source"),
     ("cart_content", "['a'] AS basket_items", "cart_content: basket_items"),
+    ("email_campaign", "'spring' AS utm_campaign, if(n = 1, 'cpc', 'Email') AS utm_medium",
+     "email_campaign: CASE WHEN lower(utm_medium) IN ('email', 'e-mail', 'mail', 'newsletter') "
+     "THEN utm_campaign END"),
 ]  # fmt: skip
 
 NOTHING = [
     "'someone@example.com' AS email",
     "'+47 400 00 000' AS phone",
     "'x' AS colour",
+    "'spring' AS utm_campaign, 'cpc' AS utm_medium",
     "1_000_000 + n AS age",
     "NULL::VARCHAR AS gender",
     "'u' || n AS loyalty_program_id",
