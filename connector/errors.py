@@ -54,7 +54,11 @@ def without_values(text: str) -> str:
 
     Such a text goes into logs, run records and other systems' stores, which no erasure reaches.
     """
-    return _VALUES.sub("…", text) if _OF_A_VALUE.search(text) else text
+    return _masked(text) if _OF_A_VALUE.search(text) else text
+
+
+def _masked(text: str) -> str:
+    return _VALUES.sub("…", text)
 
 
 class SourceError(ConnectorError):
@@ -114,13 +118,15 @@ class Locked(ConnectorError):  # noqa: N818 - named for what happened, as in the
 
 
 _KIND = re.compile(r"(?:[A-Z][A-Za-z]* )+Error: ")
+_VALUE_KINDS = ("Conversion Error", "Out of Range Error", "Invalid Input Error")
 
 
 def first_line(error: BaseException) -> str:
     """What an error says in one line, without what DuckDB puts around it: its name for the kind of
-    error, and hints and excerpts on further lines."""
+    error, and hints and excerpts on further lines; and without the value that it is about."""
     said = (str(error).splitlines() or [""])[0]
-    return _KIND.sub("", said, count=1) or type(error).__name__
+    text = _KIND.sub("", said, count=1)
+    return (_masked(text) if said.startswith(_VALUE_KINDS) else text) or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -68,7 +68,7 @@ def test_an_expression_that_fails_costs_its_row_or_its_field_alone(desk: Desk) -
 
 def test_what_cannot_be_skipped_row_by_row_says_so(desk: Desk) -> None:
     desk.table("SELECT 'u' AS k, TIMESTAMP '2024-01-01' AS seen, 'Middle/Earth' AS zone")
-    with pytest.raises(ConfigError, match=r"fails over some row.*Unknown TimeZone 'Middle/Earth'"):
+    with pytest.raises(ConfigError, match=r"fails over some row.*Unknown TimeZone …"):
         desk.users("uid: k\nseen: seen AT TIME ZONE zone")
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from connector.errors import SourceError
+from connector.errors import SourceError, first_line
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from connector.errors import SourceError
 def test_an_error_over_a_value_does_not_repeat_it(sql: str) -> None:
     with duckdb.connect() as connection, pytest.raises(duckdb.Error) as caught:
         connection.sql(sql).fetchall()
-    said = str(caught.value).splitlines()[0]
+    said = first_line(caught.value)
     message = SourceError(f"source 'shop': users cannot be read: {said}").message
     assert message.startswith("source 'shop': users cannot be read: ")
     assert not [part for part in ("jane", "Brien", "mail", "4155550100") if part in message]
