@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import pyarrow as pa
 
 from connector.control.erasures import Ledger
+from connector.control.runs import Others
 from connector.control.sharing import sharing
 from connector.control.store import ControlStore
 from connector.destination.target import Target
@@ -33,6 +34,7 @@ def deliver(
     control: ControlStore,
     run_id: str,
     *,
+    mapping: str,
     stop: Stop,
     progress: Callable[[Progress], None] | None = None,
     held: Callable[[], bool] | None = None,
@@ -47,13 +49,17 @@ def deliver(
         StateError: what was acknowledged could not be journalled; it is sent again next time.
     """
     hasher = control.hasher()
+    others = Others(control, mapping)
 
     def settle(settlement: Settlement) -> None:
         erased = changes.erased(settlement.acknowledged)
         if erased:
             # First the list, then the journal: killed in between, the key is still deleted again.
             answers = {hasher(uid): settlement.answers.get(at) for uid, at in erased}
-            Ledger(control).confirm(answers, run_id)
+            # Whoever was at another mapping meanwhile did not know of them, and may send their rows
+            # yet: they are deleted once more, by the last of those processes to end.
+            again = {hasher(uid): uid for uid, _ in erased} if others.met() else None
+            Ledger(control).confirm(answers, run_id, again)
         refused = [
             Refused(item.sequence, item.status, item.code, item.message, item.field)
             for item in settlement.rejected

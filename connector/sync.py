@@ -356,6 +356,7 @@ def send(run: Run, mapping: Mapping, compared: Compared, report: MappingReport) 
             run.target,
             run.control,
             run.run_id,
+            mapping=name,
             stop=run.stop,
             progress=lambda progress: run.observer.progress(name, progress),
             held=run.held,

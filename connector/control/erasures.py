@@ -20,6 +20,10 @@ PROFILE_WITHIN = timedelta(hours=24)
 MODELS_WITHIN = timedelta(days=7)
 """From the confirmation on: by then the platform removes profile and events, and models forget."""
 
+REPEATED = "repeated"
+"""The rule of a delete that is sent once more: another mapping may have sent rows of the user
+after the first one."""
+
 _CHUNK = 500
 
 
@@ -92,8 +96,14 @@ class Ledger:
         """Note that deletes are on their way."""
         self._update(hashes, sent_at=now())
 
-    def confirm(self, answers: Mapping[str, int | None], run_id: str) -> None:
-        """Note what the API answered; from now on these users are suppressed for good."""
+    def confirm(
+        self, answers: Mapping[str, int | None], run_id: str, again: Mapping[str, str] | None = None
+    ) -> None:
+        """Note what the API answered; from now on these users are suppressed for good.
+
+        `again` maps the hashes of those who have to be deleted once more to their uids: until that
+        is done they wait as if it had been asked for by hand.
+        """
         rules = self._rules(answers)
         erased = [
             {
@@ -116,6 +126,15 @@ class Ledger:
                     .where(row)
                     .values(confirmed_at=now(), answer=answer, run_id=run_id, uid=None)
                 )
+            if again:
+                repeated = {
+                    "target": self._store.target,
+                    "rule": REPEATED,
+                    "run_id": run_id,
+                    "requested_at": now(),
+                }
+                rows = [{"uid_hash": hash_, "uid": uid} | repeated for hash_, uid in again.items()]
+                connection.execute(insert(erasures), rows)
         self._scrub()
 
     def asked(self, mapping: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import and_, delete, func, select
 
+from connector.control.lease import holders
 from connector.control.store import ControlStore
 from connector.control.tables import runs
 
@@ -13,6 +14,34 @@ def latest_run(store: ControlStore, mapping: str) -> int:
     mine = and_(runs.c.target == store.target, runs.c.mapping == mapping)
     with store.begin() as connection:
         return connection.scalar(select(func.max(runs.c.id)).where(mine)) or 0
+
+
+class Others:
+    """Tells whether other mappings of the target are being synced, or were since this was made.
+
+    A backfill is not among them: it steps aside when somebody is erased.
+    """
+
+    def __init__(self, store: ControlStore, mapping: str) -> None:
+        self._store = store
+        self._theirs = and_(runs.c.target == store.target, runs.c.mapping != mapping)
+        self._mapping = mapping
+        self._before = self._latest()
+        self._met = self._are_there()
+
+    def met(self) -> bool:
+        """Whether there was any, up to now."""
+        self._met = self._met or self._are_there() or self._latest() != self._before
+        return self._met
+
+    def _are_there(self) -> bool:
+        return any(
+            name != self._mapping and not name.startswith(".") for name in holders(self._store)
+        )
+
+    def _latest(self) -> int:
+        with self._store.begin() as connection:
+            return connection.scalar(select(func.max(runs.c.id)).where(self._theirs)) or 0
 
 
 def forget_idle_before(store: ControlStore, mapping: str, number: int) -> None:
