@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from connector.control.store import ControlStore
 from connector.destination.target import Target
 from connector.errors import ConnectorError
 from connector.follow import erasing, standing
 from connector.mapping.mapping import Mapping
+from connector.mapping.private import KEYS, hidden_fields, personal
 from connector.planfile import plan_file, write_plan
 from connector.prepare import Bound, Compared, bind, compare
 from connector.project import Project
@@ -34,6 +36,9 @@ from connector.sync import count, guard, synced
 
 SAMPLES = 5
 """How many changes of each operation a plan shows."""
+
+MASK = "***"
+"""What a plan shows of personal data."""
 
 
 def plan(
@@ -117,11 +122,19 @@ def _look(report: MappingReport, bound: Bound, compared: Compared, target: Targe
     violations = [(v.code, v.field, v.message) for v in chain.violations]
     report.rejects = [RejectSample(*row) for row in stage.sample_rejected(violations, MAX_SAMPLES)]
     few = chain.payloads("rowid IN (SELECT row FROM few)")
+    hidden = hidden_fields(chain)
     for decision in SENT:
         if not report.changes[decision].planned:
             continue
         report.samples += [
-            ChangeSample(item.key, item.decision, item.reason, item.fields, item.before, item.after)
+            ChangeSample(
+                item.key,
+                item.decision,
+                item.reason,
+                item.fields,
+                _masked(item.before, hidden),
+                _masked(item.after, hidden),
+            )
             for item in peek.peek(
                 stage, few, compared.parameters, chain.digested, decision=decision, limit=SAMPLES
             )
@@ -132,6 +145,19 @@ def _look(report: MappingReport, bound: Bound, compared: Compared, target: Targe
             stage, changed, compared.parameters, chain.digested
         )
     report.forecast = forecast(report, compared, target)
+
+
+def _masked(row: dict[str, Any] | None, hidden: Collection[str]) -> dict[str, Any] | None:
+    """A row without the values that say who somebody is, or where to find them. Who it is of, its
+    key tells."""
+    if row is None:
+        return None
+    return {
+        name: MASK
+        if value is not None and name not in KEYS and (name in hidden or personal(name))
+        else value
+        for name, value in row.items()
+    }
 
 
 def forecast(report: MappingReport, compared: Compared, target: Target) -> Forecast:

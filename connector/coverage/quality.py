@@ -10,10 +10,10 @@ from typing import Any
 import duckdb
 
 from connector.coverage.count import Counts, sent_rows
-from connector.coverage.private import hidden_fields, looks_personal
 from connector.coverage.proof import unhashed
 from connector.mapping.chain import Chain
 from connector.mapping.fields import TYPE, column
+from connector.mapping.private import hidden_fields, looks_personal
 from connector.mapping.rules import IDENTITIES, FieldType, Kind
 from connector.row import Verdict
 from connector.sql import identifier, literal

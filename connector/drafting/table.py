@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from connector.coverage.private import personal
 from connector.coverage.suggest import Sample
 from connector.drafting.names import words
 from connector.mapping.canonical import family, whole
 from connector.mapping.pii import ADDRESS, PHONE_NUMBER, looks_direct
+from connector.mapping.private import personal
 from connector.sql import identifier, literal
 
 _NEARLY = 0.97

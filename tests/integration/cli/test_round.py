@@ -46,6 +46,31 @@ def test_a_plan_names_reasons_fields_and_rows(shop: Shop) -> None:
     assert "e.g. upsert u_0 (changed): country" in lines
 
 
+def test_a_plan_says_from_what_to_what_and_covers_personal_data(shop: Shop) -> None:
+    kept = USERS.replace(
+        "orders}", "orders, mail: {expr: mail, pii: allow}, last_name: {expr: mail, pii: allow}}"
+    )
+    shop.files.write("users.yaml", f"{kept}snapshot: {{keep: payload}}\n")
+    shop.sql("alter table users add column mail varchar")
+    shop.sql("update users set mail = id || '@old.example' where orders < 3")
+    assert "@old" not in shop("plan", "--json").out
+    shop("sync")
+    shop.sql("update users set mail = id || '@new.example', orders = 40 where orders = 3")
+    shop.sql("update users set mail = id || '@new.example', orders = 41 where orders = 2")
+    planned = shop("plan", "--select", "users")
+    assert (
+        'e.g. upsert u_2 (changed): last_name "***" → "***", mail "***" → "***", '
+        "total_orders 2 → 41"
+    ) in planned.out
+    assert 'e.g. upsert u_3 (changed): last_name null → "***", mail null → "***"' in planned.out
+    document = shop("plan", "--select", "users", "--json")
+    assert document.mapping("users")["samples"][0]["before"] == {
+        "uid": "u_2", "country": "NO", "total_orders": 2, "mail": "***", "last_name": "***",
+        "is_deleted": False,
+    }  # fmt: skip
+    assert "@" not in planned.out + document.out
+
+
 def test_json_is_the_only_thing_on_stdout(shop: Shop) -> None:
     planned = shop("plan", "--json")
     document = planned.json

@@ -1,4 +1,4 @@
-"""What a report never shows the values of."""
+"""What a report or a plan never shows the values of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from connector.mapping.fields import TYPE
 from connector.mapping.mapping import Expression
 from connector.mapping.pii import direct_name_in, looks_direct
 
-_KEYS = {"id", "uid", "sid", "cid"}
+KEYS = {"id", "uid", "sid", "cid"}
 _PERSONAL = {
     "firstname", "lastname", "surname", "forename", "fullname", "username", "nickname", "address",
     "street", "zip", "zipcode", "postcode", "postal", "birth", "birthday", "birthdate",
@@ -35,7 +35,7 @@ def hidden_fields(chain: Chain) -> frozenset[str]:
 def _hidden(chain: Chain, name: str) -> bool:
     if name == TYPE:
         return False
-    if name in _KEYS or personal(name):
+    if name in KEYS or personal(name):
         return True
     for branch in chain.fields[name].branches:
         given = branch.bound.field
