@@ -22,6 +22,7 @@ from connector.destination.requests import is_addressable
 from connector.destination.target import Target
 from connector.destination.work import Operation, Settlement, Slices, WorkBatch
 from connector.destination.writer import Writer
+from connector.engine import forget_elsewhere
 from connector.errors import ConnectorError, Locked, UsageError
 from connector.listeners.tell import tell
 from connector.mapping.mapping import Mapping
@@ -229,15 +230,18 @@ def purge_others(
         name = unquote(file.stem)
         if name not in done or file.parent != folder:
             with suppress(Locked), nullcontext() if name in held else lease(control, name):
-                _purge(StatePaths(file.parent, name), control, known.get(name))
+                _purge(project, StatePaths(file.parent, name), control, known.get(name))
 
 
-def _purge(paths: StatePaths, control: ControlStore, mapping: Mapping | None) -> None:
+def _purge(
+    project: Project, paths: StatePaths, control: ControlStore, mapping: Mapping | None
+) -> None:
     """Purge one file; of which kind it is nobody knows any more when its mapping has gone."""
     events = None if mapping is None else mapping.kind is not Kind.USERS
     with open_store(paths) as store:
         if mapping is None or mapping.kind is Kind.RECOMMENDATIONS:
             forget_answers(store, suppressed(control))
+        forget_elsewhere(project, store, suppressed(control))
         due = forget_erased(store, suppressed(control), events=events)
     if due:
         rewrite(paths)

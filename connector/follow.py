@@ -17,7 +17,7 @@ from connector.destination.target import Target
 from connector.errors import ConnectorError, GuardTripped
 from connector.mapping.mapping import Mapping
 from connector.planfile import PlanFile
-from connector.prepare import Bound, Compared, bind, compare, suppressed
+from connector.prepare import Bound, Compared, bind, looking, suppressed
 from connector.project import Project
 from connector.run import Run
 from connector.snapshot.ground import Ground, ground
@@ -123,11 +123,11 @@ class Following:
             open_store(run.paths(mapping), keep=False, origin=bound.origin_file) as store,
             run.stop.interrupting(store.connection.interrupt),
             run.stop.interrupting(bound.source.interrupt),
-        ):
-            compared = compare(
+            looking(
                 run.project, bound, store, run.control,
                 refresh=run.options.full_refresh, erased=erased,
-            )  # fmt: skip
+            ) as compared,
+        ):  # fmt: skip
             before = list(erased)
             erased += erasing(compared, run.control)
             self.check(bound, compared, before)

@@ -17,7 +17,7 @@ from connector.follow import erasing, standing
 from connector.mapping.mapping import Mapping
 from connector.mapping.private import KEYS, hidden_fields, personal
 from connector.planfile import plan_file, write_plan
-from connector.prepare import Bound, Compared, bind, compare
+from connector.prepare import Bound, Compared, bind, looking
 from connector.project import Project
 from connector.report import (
     MAX_SAMPLES,
@@ -95,15 +95,15 @@ def _plan_one(planning: _Planning, mapping: Mapping) -> MappingReport:
         with (
             bind(project, mapping) as bound,
             open_store(paths, keep=False, origin=bound.origin_file) as store,
-        ):
-            compared = compare(
+            looking(
                 project,
                 bound,
                 store,
                 control,
                 refresh=options.full_refresh,
                 erased=planning.erased,
-            )
+            ) as compared,
+        ):
             count(report, compared)
             _look(report, bound, compared, planning.target)
             guard(mapping, compared, options)

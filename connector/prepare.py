@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from connector.control.hashing import padded
 from connector.destination.requests import is_addressable
+from connector.engine import Engine, check_engine, engine_of
 from connector.errors import ConfigError, Problem, SourceError, first_line, without_values
 from connector.incremental import next_window
 from connector.mapping.chain import Chain
@@ -131,15 +132,17 @@ def bind(project: Project, mapping: Mapping) -> Iterator[Bound]:
         SourceError: the source cannot be read.
     """
     with Sources(project) as sources:
-        yield bound_to(sources.open(mapping.source), mapping)
+        yield bound_to(sources, mapping)
 
 
-def bound_to(source: Source, mapping: Mapping) -> Bound:
-    """Compile a mapping against a source that is open. Errors as for `bind`."""
+def bound_to(sources: Sources, mapping: Mapping) -> Bound:
+    """Compile a mapping against its source, which is opened unless it is. Errors as for `bind`."""
+    source = sources.open(mapping.source)
     columns = source.schema(whole(mapping))
-    return Bound(
-        mapping, source, compile_mapping(mapping, columns, timezone=source.timezone), columns
-    )
+    compiled = compile_mapping(mapping, columns, timezone=source.timezone)
+    bound = Bound(mapping, source, compiled, columns)
+    check_engine(bound, sources.project)
+    return bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,7 @@ class Compared:
     parameters: dict[str, Any]
     unaddressable: list[str]
     """Uids of the erasure feed that no request can name."""
+    engine: Engine
 
     def payloads(self, decision: str) -> str:
         """The payloads query for rows with one decision."""
@@ -177,11 +181,14 @@ def compare(
     refresh: bool = False,
     window: Window | None = None,
     erased: Sequence[str] = (),
+    dry: bool = False,
 ) -> Compared:
     """Read the source, stage it and compare it with the snapshot; nothing is sent or changed.
 
     What is read is everything for a `refresh`, the `window` when one is given, and else what the
     mapping's cursor leaves to be read. `erased` are the hashes of those taken as erased besides.
+    Sooner or later the engine wants back what it lent: `Compared.engine.give_back`. With `dry` the
+    snapshot stays where it lies; see `looking`.
 
     Raises:
         ConfigError: a field would change its type.
@@ -190,6 +197,9 @@ def compare(
     mapping = bound.mapping
     if not refresh:
         check_types(bound, store)
+    suppressions = suppressed(control, mapping)
+    engine = engine_of(project, bound, store, dry=dry)
+    engine.settle(store, suppressions)
     parameters = bound.parameters()
     stage = Stage(store)
     cut = None
@@ -199,7 +209,10 @@ def compare(
         cut = Cut(_start(window), all_due=True)
         from_ = moment_of(stage.retried(cut.start, bound.compiled.version))
         window = replace(window, start=from_)
-    _load(bound, stage, window)
+    uids = read_feed(project, mapping)
+    feed = [uid for uid in uids if is_addressable(uid)]
+    if not engine.load(stage, suppressions, feed, refresh=refresh):
+        _load(bound, stage, window)
     chain = _scan(bound, stage, parameters, cut)
     stage.restamp(duckdb.__version__, chain.payloads("true"), parameters)
     rules = Rules(
@@ -210,15 +223,32 @@ def compare(
         refresh=refresh,
         window_start=cut.start if cut else None,
     )
-    uids = read_feed(project, mapping)
-    feed = [uid for uid in uids if is_addressable(uid)]
     decided = stage.decide(rules, suppressed(control, mapping, erased), feed)
     nobody = [uid for uid in uids if not is_addressable(uid)]
     unkeyed = chain.unkeyed(
         "rowid IN (SELECT row FROM decisions WHERE decision = 'rejected' AND key IS NULL)"
     )
     stage.name_unusable(unkeyed, parameters, nobody)
-    return Compared(stage, rules, decided, chain, parameters, nobody)
+    decided = engine.decided(stage, decided, suppressions)
+    return Compared(stage, rules, decided, chain, parameters, nobody, engine)
+
+
+@contextmanager
+def looking(
+    project: Project,
+    bound: Bound,
+    store: Store,
+    control: ControlStore,
+    *,
+    refresh: bool = False,
+    erased: Sequence[str] = (),
+) -> Iterator[Compared]:
+    """Compare only to look at what would be done. Errors as for `compare`."""
+    compared = compare(project, bound, store, control, refresh=refresh, erased=erased, dry=True)
+    try:
+        yield compared
+    finally:
+        compared.engine.give_back(store, suppressed(control))
 
 
 def _scan(bound: Bound, stage: Stage, parameters: dict[str, Any], cut: Cut | None) -> Chain:

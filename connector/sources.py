@@ -17,7 +17,7 @@ class Sources:
     """
 
     def __init__(self, project: Project) -> None:
-        self._project = project
+        self.project = project
         self._opened: dict[str, Source] = {}
 
     def __enter__(self) -> Sources:
@@ -42,5 +42,5 @@ class Sources:
             SourceError: it cannot be opened.
         """
         if name not in self._opened:
-            self._opened[name] = open_source(self._project.source(name))
+            self._opened[name] = open_source(self.project.source(name))
         return self._opened[name]

@@ -113,13 +113,13 @@ def sync(
 
 
 def _purge_others(run: Run, report: RunReport, done: set[str]) -> None:
-    """Whoever was erased is in no state file, though its mapping was not synced now."""
+    """Whoever was erased is in no snapshot, though its mapping was not synced now."""
     erasing = [each for each in report.mappings if each.changes["hard_delete"].acknowledged]
     if not erasing:
         return
     try:
         purge_others(run.project, run.target, run.control, done=done)
-    except StateError as error:
+    except (SourceError, StateError) as error:
         fail(erasing[0], error)
 
 
@@ -263,7 +263,9 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
             remember_read(bound, compared, started)
             report.freshness = freshness(mapping, store, lags)
             report.rejects = [RejectSample(*row) for row in sample_rejects(store, MAX_SAMPLES)]
-            due = forget_erased(store, suppressed(run.control), events=mapping.kind is Kind.EVENTS)
+            erased = suppressed(run.control)
+            due = forget_erased(store, erased, events=mapping.kind is Kind.EVENTS)
+            compared.engine.give_back(store, erased)
     report.too_many_rejects = too_many(mapping, report)
     if due:
         rewrite(paths)

@@ -123,7 +123,7 @@ def _check(sources: Sources, mapping: Mapping, findings: Findings) -> str | None
     from connector.prepare import bound_to, check_feed
     from connector.privacy import direct_pii
 
-    bound = bound_to(sources.open(mapping.source), mapping)
+    bound = bound_to(sources, mapping)
     personal = direct_pii(bound)
     findings.problems += personal
     check_feed(sources, mapping)

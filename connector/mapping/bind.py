@@ -20,7 +20,7 @@ from connector.mapping.rules import ALLOWED_TYPES, RESERVED, FieldType
 from connector.mapping.scratch import scratch
 from connector.sql import identifier, literal
 
-_KEYWORD_VALUES = {
+KEYWORD_VALUES = {
     "current_date",
     "current_time",
     "current_timestamp",
@@ -108,7 +108,7 @@ class Binder:
         column = folded(use.name)
         name = self._columns.get(column)
         if name is None:
-            if column in _KEYWORD_VALUES:
+            if column in KEYWORD_VALUES:
                 return True
             message, hint = self._unknown(use.name)
         elif column in self._ambiguous:

@@ -314,8 +314,9 @@ class MappingFile(Strict):
 
 
 class _SentFile(MappingFile):
-    engine: Literal["duckdb"] = Field(
-        default="duckdb", description="Where rows are compared: in DuckDB, on this machine."
+    engine: Literal["duckdb", "warehouse"] = Field(
+        default="duckdb",
+        description="Where rows are compared: in DuckDB on this machine, or in the warehouse.",
     )
     coverage: CoverageRule = Field(
         default_factory=CoverageRule, description="The Good/Better/Best report."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -27,7 +28,7 @@ def forget_erased(store: Store, suppressions: Suppressions, *, events: bool | No
         if suppressions.confirmed:
             list_suppressions(store, suppressions)
             store.remember(rewrite="due")
-            key = {"inner": suppressions.inner, "outer": suppressions.outer}
+            key: dict[str, Any] = {"inner": suppressions.inner, "outer": suppressions.outer}
             for kind in (False, True) if events is None else (events,):
                 store.execute("forget", events=kind, **key)
         store.remember(purged=mark)

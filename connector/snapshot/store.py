@@ -38,6 +38,8 @@ ANEW = (
 """The way out of a state file that cannot be read. Not `--rebaseline`: it would take for sent what
 changed since."""
 
+ROOM = "connector.snapshot"
+
 _PATIENCE = 3.0
 """Seconds to wait for a file that somebody looks into for a moment: a plan, a list of rejects."""
 
@@ -72,9 +74,9 @@ class Store:
         self.paths = paths
         self.connection = connection
 
-    def execute(self, name: str, **parameters: Any) -> None:
-        """Run `sql/<name>.sql`, each statement with the parameters that it names."""
-        for statement in statements(name):
+    def execute(self, name: str, /, *, room: str = ROOM, **parameters: Any) -> None:
+        """Run `sql/<name>.sql` of a room, each statement with the parameters that it names."""
+        for statement in statements(name, room):
             used = {key: parameters[key] for key in _parameters(statement)}
             self.connection.execute(statement, used)
 
@@ -97,9 +99,9 @@ class Store:
         self.connection.execute("COMMIT")
 
 
-def statements(name: str) -> list[str]:
-    """The statements of `sql/<name>.sql`."""
-    text = (files("connector.snapshot") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+def statements(name: str, room: str = ROOM) -> list[str]:
+    """The statements of `sql/<name>.sql` of a room."""
+    text = (files(room) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
     without_comments = "\n".join(
         line for line in text.splitlines() if not line.lstrip().startswith("--")
     )

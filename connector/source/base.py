@@ -83,3 +83,16 @@ class Source(Protocol):
     def close(self) -> None:
         """Give back connections and files."""
         ...
+
+
+class SQLSource(Source, Protocol):
+    """A warehouse of whose rows other statements can be made, in its own SQL."""
+
+    def plain(self, relation: Relation) -> str:
+        """The statement for the rows of a relation as the warehouse has them, not as they are
+        read."""
+        ...
+
+    def is_unique(self, relation: Relation, column: str) -> bool:
+        """Whether the warehouse itself sees to it that no value of a column occurs twice."""
+        ...

@@ -40,6 +40,7 @@ _LOCK_TIMEOUT = "60s"
 _TRANSACTION = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL extra_float_digits = 1",  # numbers that differ are different texts
 )
 _CONNECT_SECONDS = "10"
 
@@ -91,6 +92,30 @@ class PostgresSource:
                 schema = _delivered(reader.schema)
                 with stream(schema, self._batches(relation, reader, schema)) as mended:
                     yield mended
+
+    def plain(self, relation: Relation) -> str:
+        """The statement for the rows of a relation as the database has them, not as they are
+        read."""
+        with self._transaction(relation) as cursor:
+            rows = self._rows(cursor, relation)
+            return select(relation, rows, [identifier(name) for name in relation.columns or ()])
+
+    def is_unique(self, relation: Relation, column: str) -> bool:
+        """By a unique index on that column of the table alone, which no child table escapes."""
+        if relation.table is None:
+            return False
+        with self._transaction(relation) as cursor:
+            table = literal(self._rows(cursor, relation))
+            cursor.execute(
+                "SELECT count(*) FROM pg_index AS i "  # noqa: S608 - quoted
+                "JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
+                f"WHERE i.indrelid = to_regclass({table}) AND a.attname = {literal(column)} "
+                "AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1 AND i.indpred IS NULL "
+                "AND NOT EXISTS (SELECT FROM pg_inherits AS h JOIN pg_class AS c "
+                "ON c.oid = h.inhparent WHERE c.oid = i.indrelid AND c.relkind = 'r')"
+            )
+            [(count,)] = cursor.fetchall()
+        return bool(count)
 
     def origin(self, relation: Relation) -> Origin | None:
         """None: rows are read."""
