@@ -25,7 +25,7 @@ import duckdb
 from connector.errors import Locked, StateError, first_line
 from connector.sql import literal
 
-FORMAT = 1
+FORMAT = 2
 """Version of the tables in a state file; an older one is migrated, a newer one refused."""
 
 OLDEST = 1
@@ -254,6 +254,8 @@ def _prepare(store: Store) -> None:
             store.connection.execute(statement)
         store.remember(format=str(FORMAT))
     check_format(store.paths.file, store.meta("format"))
+    if store.meta("format") == "1":
+        store.execute("migrate_1")
     merge(store)
 
 

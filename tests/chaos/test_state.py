@@ -176,6 +176,30 @@ def test_a_newer_state_file_is_refused_by_its_format(road: Road) -> None:
     assert f"format {FORMAT + 1}" in state_error(road)
 
 
+def test_a_state_file_of_the_first_format_is_migrated(
+    building: Callable[..., Road], far: SandboxProcess
+) -> None:
+    road = building(target="give_up_after: 2")
+    add_users(road, 0, 20)
+    road.write(CLICK_NOW.format("c"))
+    assert_clean(road.sync())
+    for file in road.state.glob("*.duckdb"):
+        with duckdb.connect(str(file)) as connection:
+            for table in ("snapshot", "journal"):
+                connection.execute(f"alter table {table} drop column subject")
+            connection.execute("update meta set value = '1' where name = 'format'")
+    assert_clean(road.sync())
+    road.assert_in_step()
+    assert far.counts()["requests"]["POST /v1/users"] == {"200": 20}
+    for file in road.state.glob("*.duckdb"):
+        with duckdb.connect(str(file)) as connection:
+            found = connection.execute("select value from meta where name = 'format'").fetchone()
+        assert found == (str(FORMAT),)
+    assert_clean(road.erase("u1")[0])
+    with duckdb.connect(str(road.state / "clicks.duckdb")) as connection:
+        assert connection.execute("from snapshot").fetchall() == []
+
+
 def test_a_newer_control_store_is_refused_by_its_format(road: Road) -> None:
     assert_clean(road.sync())
     with contextlib.closing(sqlite3.connect(road.state / "control.db")) as connection:
