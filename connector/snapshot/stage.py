@@ -155,20 +155,20 @@ class Stage:
             duckdb.Error: an expression failed on some row.
         """
         rows = sql if cut is None else f"SELECT * FROM ({sql}\n) WHERE {cut.condition}"  # noqa: S608 - numbers
-        self._connection.execute(f"CREATE OR REPLACE TABLE scanned AS {rows}", parameters or None)
+        # Temporary: to compress and write what is read once or twice takes longer than the scan.
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE scanned AS {rows}", parameters or None
+        )
 
     def decide(self, rules: Rules, suppressions: Suppressions, feed: Sequence[str] = ()) -> Decided:
         """Compare with the snapshot. `feed` are keys that ask to be erased."""
         take(self.store, "feed", {"key": pa.array(sorted(set(feed)), pa.string())})
-        self.store.execute("duplicates")
-        self.store.execute(
-            "decide",
-            events=rules.events,
-            missing=rules.missing,
-            mapping=rules.version,
-            complete=rules.complete,
-            refresh=rules.refresh,
-        )
+        # A table of users has each of them once, nearly always: that is taken for granted first,
+        # for grouping all of them costs as much as the comparison, and counting costs nothing.
+        self._match(rules, duplicates=rules.events)
+        if not rules.events and self.store.fetch(statements("repeated")[0])[0][0]:
+            self._match(rules, duplicates=True)
+        self._connection.execute("DELETE FROM decisions WHERE decision IS NULL")
         if suppressions.asked:
             take(self.store, "asked", {"uid_hash": pa.array(suppressions.asked, pa.string())})
             self.store.execute("asked", inner=suppressions.inner, outer=suppressions.outer)
@@ -178,6 +178,17 @@ class Stage:
                 "suppress", events=rules.events, inner=suppressions.inner, outer=suppressions.outer
             )
         return self._decided()
+
+    def _match(self, rules: Rules, *, duplicates: bool) -> None:
+        self.store.execute("duplicates", sought=duplicates)
+        self.store.execute(
+            "decide",
+            events=rules.events,
+            missing=rules.missing,
+            mapping=rules.version,
+            complete=rules.complete,
+            refresh=rules.refresh,
+        )
 
     def _decided(self) -> Decided:
         rows = self.store.fetch(

@@ -10,4 +10,4 @@ WHERE sha256($outer::BLOB || unhex(sha256($inner::BLOB || encode(key))))
 DELETE FROM decisions WHERE key IN (SELECT key FROM leaving);
 
 INSERT INTO decisions
-SELECT key, NULL, NULL, NULL, NULL, NULL, false, true, 'hard_delete', 'erased' FROM leaving;
+SELECT key, NULL, NULL, NULL, NULL, NULL, false, true, false, 'hard_delete', 'erased' FROM leaving;

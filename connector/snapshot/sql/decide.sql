@@ -1,8 +1,9 @@
 -- What becomes of every row of the source and every key of the snapshot; nothing is written for
 -- those that stay as they are. Decisions: upsert, soft_delete, hard_delete, event (to be sent);
 -- rejected, skipped, repeated (not to be sent). The verdicts are those of `connector.row`; `feed`
--- lists the keys of an erasure feed.
-CREATE TABLE decisions AS
+-- lists the keys of an erasure feed. `is_new` are those that the snapshot does not hold; keys that it
+-- holds and that stay as they are without a row have no decision, and are removed in the end.
+CREATE OR REPLACE TABLE decisions AS
 WITH held AS (
   -- Refused by the API, and neither the row nor the mapping has changed since. An erasure that was
   -- refused is tried every time.
@@ -23,6 +24,7 @@ judged AS (
     r.violation,
     d.key IS NOT NULL AND NOT ($events AND d.alike) AS is_duplicate,
     coalesce(s.key, u.key) IS NOT NULL AS is_known,
+    s.key IS NULL AS is_new,
     u.key IS NULL AND coalesce(s.deleted, false) AS is_deleted,
     CASE
       WHEN r.row IS NULL THEN 'left'
@@ -88,12 +90,13 @@ decided AS (
     END AS reason
   FROM judged
 )
-SELECT key, row, fingerprint, cursor, subject, violation, is_duplicate, is_known, decision, reason
+SELECT
+  key, row, fingerprint, cursor, subject, violation, is_duplicate, is_known, is_new, decision, reason
 FROM decided
-WHERE decision IS NOT NULL
+WHERE decision IS NOT NULL OR row IS NULL
 UNION ALL
 -- Sent once, never settled, and gone since.
-SELECT u.key, NULL, NULL, NULL, NULL, NULL, false, true, $missing || '_delete', 'left'
+SELECT u.key, NULL, NULL, NULL, NULL, NULL, false, true, true, $missing || '_delete', 'left'
 FROM unsettled AS u
 WHERE $complete AND $missing <> 'keep'
   AND NOT EXISTS (FROM scanned AS r WHERE r.key = u.key)
@@ -101,7 +104,7 @@ WHERE $complete AND $missing <> 'keep'
   AND NOT EXISTS (FROM feed AS f WHERE f.key = u.key)
 UNION ALL
 -- Whoever asks to be erased is, though never synced: another system may have sent them.
-SELECT f.key, NULL, NULL, NULL, NULL, NULL, false, false, 'hard_delete', 'feed'
+SELECT f.key, NULL, NULL, NULL, NULL, NULL, false, false, true, 'hard_delete', 'feed'
 FROM feed AS f
 WHERE NOT EXISTS (FROM scanned AS r WHERE r.key = f.key)
   AND NOT EXISTS (FROM state.snapshot AS s WHERE s.key = f.key);
