@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from connector.errors import Place, Problem
 from connector.excerpt import excerpt
 from connector.mapping.models import EventsFile, FieldRule, RecommendationsFile, UsersFile
-from connector.projectfile import FilesSource, ProjectFile, TargetRule
+from connector.projectfile import ProjectFile, TargetRule
+from connector.projectsources import FilesSource
 from tests.support.project_folder import PROJECT, ProjectFolder
 
 MODELS = (UsersFile, EventsFile, RecommendationsFile, FieldRule)
