@@ -1,4 +1,7 @@
-"""`make bench`: every row in turn, a table, and `results.json` beside this file."""
+"""`make bench`: every row in turn, a table, and `results.json` beside this file.
+
+The file is written after each row, so a run that is broken off leaves what it has measured.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,8 @@ def main() -> None:
     if given.no_peers:
         size = replace(size, peers=0)
     wanted = given.only.split(",") if given.only else list(ROWS)
+    if unknown := [name for name in wanted if name not in ROWS]:
+        parser.error(f"no row {', '.join(unknown)}: there are {', '.join(ROWS)} (P2 is in P1)")
     found: list[Result | Skipped] = []
     before, began = os.getloadavg(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="connector-bench-") as folder:
@@ -39,14 +44,16 @@ def main() -> None:
                 print(line(result), flush=True)
             found += results
             shutil.rmtree(Path(folder) / name, ignore_errors=True)
-    document = {
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(),
-                    "duckdb": duckdb.__version__, "load_before": before,
-                    "load_after": os.getloadavg(), "seconds": round(time.monotonic() - began)},
-        "size": asdict(size),
-        "rows": [asdict(result) for result in found],
-    }  # fmt: skip
-    given.out.write_text(json.dumps(document, indent=2) + "\n")
+            machine = {
+                "cores": os.cpu_count(),
+                "python": platform.python_version(),
+                "duckdb": duckdb.__version__,
+                "load_before": before,
+                "load_after": os.getloadavg(),
+                "seconds": round(time.monotonic() - began),
+            }
+            document = {"machine": machine, "size": asdict(size), "rows": list(map(asdict, found))}
+            given.out.write_text(json.dumps(document, indent=2) + "\n")
     print(f"\n{given.out}")
     if any(isinstance(result, Skipped) and result.failed for result in found):
         sys.exit(1)

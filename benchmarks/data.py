@@ -33,7 +33,12 @@ FROM range({rows}) AS t(i)
 PROJECT = """
 version: 1
 sources: {{w: {{type: duckdb, path: w.duckdb}}}}
-targets: {{api: {{base_url: "http://127.0.0.1:{port}/v1", api_key: k, max_in_flight: 64}}}}
+targets:
+  api:
+    base_url: http://127.0.0.1:{port}/v1
+    api_key: k
+    max_in_flight: 64
+    events_per_request: 1000
 """
 
 USERS_MAPPING = """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import data
@@ -51,6 +52,45 @@ USERS = (
 )
 
 
+@dataclass(frozen=True)
+class Ground:
+    """Where all of them send the same rows, and what each run of one cost per row in µs."""
+
+    size: Size
+    folder: Path
+    port: int
+    spent: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def ours(self, rows: int) -> float:
+        """Rows a second of a first sync: reading, comparing, sending and acknowledging."""
+        shutil.rmtree(self.folder / ".connector", ignore_errors=True)
+        found = run(connector("sync", "--json", "-q"), self.folder)
+        self.spent["ours"].append(found.cpu / rows * 1e6)
+        return rows / float(json.loads(found.output)["mappings"][0]["seconds"])
+
+    def theirs(self, peer: Peer) -> float:
+        """The rate that a peer's script prints, once all its requests have come."""
+        rows = peer.rows // self.size.peers
+        for left in ("home", "dlt", "drt"):
+            shutil.rmtree(self.folder / left, ignore_errors=True)
+        home = self.folder / "home"
+        home.mkdir()
+        told(self.port)
+        python, script = interpreter(peer.environment), f"benchmarks.peers.with_{peer.environment}"
+        command = [str(python), "-m", script, str(self.port), peer.kind, str(rows)]
+        found = run(command, self.folder, surroundings(home))
+        requests = told(self.port)["count"]
+        if requests < rows / peer.batch:
+            raise FailedError(f"{peer.name} sent {requests} requests for {rows} rows")
+        self.spent[peer.name].append(found.cpu / rows * 1e6)
+        return float(found.output.splitlines()[-1])
+
+    def cost(self, peer: Peer) -> str:
+        """Processor time a row, which says more than a rate where other work disturbs."""
+        ours, theirs = (statistics.median(self.spent[name]) for name in ("ours", peer.name))
+        return f"processor {ours:.1f} µs a row, theirs {theirs:.1f}"
+
+
 def p4(size: Size, folder: Path) -> list[Result | Skipped]:
     """Events, against dlt, drt and two vendors' SDKs."""
     work = f"{size.events:,} events to a bare server"
@@ -58,7 +98,7 @@ def p4(size: Size, folder: Path) -> list[Result | Skipped]:
     data.events(folder, size.events)
     with served() as port:
         data.project(folder, data.EVENTS_MAPPING, port=port)
-        return _against(EVENTS, work, size, folder, port, 10, lambda: _rate(folder, size.events))
+        return _against(EVENTS, Ground(size, folder, port), size.events, work, 10)
 
 
 def p6(size: Size, folder: Path) -> list[Result | Skipped]:
@@ -68,49 +108,39 @@ def p6(size: Size, folder: Path) -> list[Result | Skipped]:
     data.users(folder, size.slow_posts)
     with served(0.02) as port:
         data.project(folder, data.USERS_MAPPING, port=port)
-
-        def sync() -> float:
-            return _rate(folder, size.slow_posts)
-
+        ground = Ground(size, folder, port)
         ours, theirs = in_turn(
-            size.rounds, sync, lambda: baseline("serial", port, size.slow_posts // 100)
+            size.rounds,
+            lambda: ground.ours(size.slow_posts),
+            lambda: baseline("serial", port, size.slow_posts // 100),
         )
         serial = Result("P6", work, "a serial client of the standard library", "rows/s", ours,
                         theirs, ours / theirs, ">= 50", ours / theirs >= 50)  # fmt: skip
-        return [serial, *_against(USERS, work, size, folder, port, 50, sync)]
+        return [serial, *_against(USERS, ground, size.slow_posts, work, 50)]
 
 
 def _against(
-    peers: tuple[Peer, ...],
-    work: str,
-    size: Size,
-    folder: Path,
-    port: int,
-    budget: float,
-    ours: Callable[[], float],
+    peers: tuple[Peer, ...], ground: Ground, rows: int, work: str, budget: float
 ) -> list[Result | Skipped]:
     """One row a peer, all measured in turn with ours."""
-    name = folder.name
-    skipped: list[Result | Skipped] = []
-    present: list[Peer] = []
-    for peer in peers:
-        why = _missing(peer, size)
-        if why:
-            skipped.append(Skipped(name, f"{work}, against {peer.name}", why))
-        else:
-            present.append(peer)
+    name = ground.folder.name
+    missing = {peer: _missing(peer, ground.size) for peer in peers}
+    present = [peer for peer, why in missing.items() if not why]
+    ways = [lambda peer=peer: ground.theirs(peer) for peer in present]
+    found: list[Result | Skipped] = [
+        Skipped(name, f"{work}, against {peer.name}", why) for peer, why in missing.items() if why
+    ]
     if not present:
-        return skipped
-    ways = [lambda peer=peer: _peer(peer, size, folder, port) for peer in present]
-    rate, *rates = in_turn(size.rounds, ours, *ways)
-    measured: list[Result | Skipped] = []
+        return found
+    ours, *rates = in_turn(ground.size.rounds, lambda: ground.ours(rows), *ways)
     for peer, theirs in zip(present, rates, strict=True):
-        wanted = f">= {budget:g}" if peer.ordered else "none"
-        measured.append(
-            Result(name, work, peer.name, "rows/s", rate, theirs, rate / theirs, wanted,
-                   not peer.ordered or rate / theirs >= budget)
+        found.append(
+            Result(name, work, peer.name, "rows/s", ours, theirs, ours / theirs,
+                   f">= {budget:g}" if peer.ordered else "none",
+                   not peer.ordered or ours / theirs >= budget,
+                   ground.cost(peer) if peer.kind == "events" else "")
         )  # fmt: skip
-    return measured + skipped
+    return found
 
 
 def _missing(peer: Peer, size: Size) -> str:
@@ -122,28 +152,3 @@ def _missing(peer: Peer, size: Size) -> str:
     except UnavailableError as error:
         return str(error)
     return ""
-
-
-def _rate(folder: Path, rows: int) -> float:
-    """Rows a second of a first sync: reading, comparing, sending and acknowledging."""
-    shutil.rmtree(folder / ".connector", ignore_errors=True)
-    report = json.loads(run(connector("sync", "--json", "-q"), folder).output)
-    return rows / float(report["mappings"][0]["seconds"])
-
-
-def _peer(peer: Peer, size: Size, folder: Path, port: int) -> float:
-    """The rate that a peer's script prints, once all its requests have come."""
-    rows = peer.rows // size.peers
-    home = folder / "home"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir()
-    for left in ("dlt", "drt"):
-        shutil.rmtree(folder / left, ignore_errors=True)
-    told(port)
-    script = f"benchmarks.peers.with_{peer.environment}"
-    command = [str(interpreter(peer.environment)), "-m", script, str(port), peer.kind, str(rows)]
-    printed = run(command, folder, surroundings(home)).output
-    requests = told(port)["count"]
-    if requests < rows / peer.batch:
-        raise FailedError(f"{peer.name} sent {requests} requests for {rows} rows")
-    return float(printed.splitlines()[-1])
