@@ -16,7 +16,7 @@ class Toll:
 
     def __init__(self, folder: Path) -> None:
         self.sent = 0
-        toll = self
+        toll, counting = self, threading.Lock()
 
         class Passage(socketserver.BaseRequestHandler):
             def handle(self) -> None:
@@ -26,8 +26,10 @@ class Toll:
                         target=_pass_on, args=(self.request, there), daemon=True
                     )
                     asking.start()
-                    toll.sent += _pass_on(there, self.request)
+                    count = _pass_on(there, self.request)
                     asking.join()
+                    with counting:
+                        toll.sent += count
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Passage)
         self._server.daemon_threads = False
