@@ -7,6 +7,7 @@ same holds row by row, as in a sync. A sync of the target always goes first.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -37,6 +38,7 @@ from connector.report import (
 )
 from connector.rightofway import RightOfWay, backfill_lease
 from connector.run import Observer, Run, fail, open_run, record, too_many
+from connector.shards import check_shards, settle_shards
 from connector.source.base import Window
 from connector.stop import Stop
 from connector.windows import (
@@ -88,6 +90,8 @@ def backfill(
     began = time.monotonic()
     run.observer.started(mapping.name)
     try:
+        settle = check_shards if options.dry_run else settle_shards
+        settle(run.control, run.paths(mapping).folder, mapping)
         job.look() if options.dry_run else job.walk_recorded()
     except Stopped:
         entry.status = Status.INCOMPLETE
@@ -334,7 +338,7 @@ def sum_up(chunk: ChunkReport, entry: MappingReport, attempts: Sequence[MappingR
 def count_rows(
     bound: Bound, spans: Sequence[Span], origin: datetime, chunk: timedelta
 ) -> list[int]:
-    """How many rows of the source lie in each span, by reading its cursor alone."""
+    """How many rows of the source lie in each span, by reading its cursor alone; none is 0."""
     if not spans:
         return []
     column = bound.mapping.cursor or ""
@@ -357,4 +361,6 @@ def count_rows(
                 " AND r.cursor >= c.start AND r.cursor < c.stop GROUP BY c.number"
             ).fetchall()
     found = dict(rows)
-    return [found.get(number, 0) for number in cells["number"]]
+    # Of a shard about so many: which rows are its own is known when they are read.
+    of = bound.mapping.shard.of if bound.mapping.shard else 1
+    return [math.ceil(found.get(number, 0) / of) for number in cells["number"]]

@@ -18,6 +18,8 @@ from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.prepare import bind
 from connector.project import Project, load_project
+from connector.shard import split_name
+from connector.shards import states
 from connector.snapshot.formats import look_at
 from connector.snapshot.store import StatePaths
 from connector.source.base import Relation
@@ -193,18 +195,22 @@ def _check_writable(folder: Path) -> None:
 
 def _formats(project: Project, folder: Path) -> Check:
     found, busy = 0, 0
-    for mapping in project.mappings:
+    known: set[str] = set()
+    for mapping in states(folder, project.mappings):
         try:
-            found += look_at(StatePaths(folder, mapping.name)) is not None
+            if look_at(StatePaths(folder, mapping.name)) is not None:
+                found += 1
+                known.add(split_name(mapping.name)[0])
         except Locked:
             busy += 1
         except StateError as error:
             return _failed("format", error)
     if not found and not busy:
         return _passed("format", "no state yet; the first sync makes it")
+    shards = f" in {found} files" if found > len(known) else ""
     syncing = f"; {busy} being synced just now" if busy else ""
-    return _passed("format", f"{found} of {len(project.mappings)} mappings have state that this "
-                   f"version reads{syncing}")  # fmt: skip
+    of = f"{len(known)} of {len(project.mappings)} mappings"
+    return _passed("format", f"{of} have state that this version reads{shards}{syncing}")
 
 
 def _control(project: Project, folder: Path, target: str) -> Check:

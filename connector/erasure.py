@@ -31,6 +31,8 @@ from connector.prepare import read_feed, suppressed
 from connector.project import Project
 from connector.report import Http, MappingReport, RejectSample, RunReport, Status
 from connector.rightofway import sending_lease
+from connector.shard import split_name
+from connector.shards import state_names
 from connector.snapshot.answers import forget_answers
 from connector.snapshot.purge import forget_erased, rewrite
 from connector.snapshot.store import StatePaths, open_store
@@ -199,12 +201,13 @@ def finish_pending(
     operation = report.changes["hard_delete"]
     operation.planned = operation.pending = len(waiting)
     with ExitStack() as leases:
-        for mapping in project.mappings:
-            leases.enter_context(lease(control, mapping.name))
-            leases.enter_context(lease(control, sending_lease(mapping.name)))
+        names = [name for each in project.mappings for name in state_names(control, each.name)]
+        for name in names:
+            leases.enter_context(lease(control, name))
+            leases.enter_context(lease(control, sending_lease(name)))
         if waiting:
             _send(target, control, run_id, waiting, report, stop)
-        purge_others(project, target, control, held={mapping.name for mapping in project.mappings})
+        purge_others(project, target, control, held=names)
 
 
 def purge_others(
@@ -230,7 +233,8 @@ def purge_others(
         name = unquote(file.stem)
         if name not in done or file.parent != folder:
             with suppress(Locked), nullcontext() if name in held else lease(control, name):
-                _purge(project, StatePaths(file.parent, name), control, known.get(name))
+                mapping = known.get(split_name(name)[0])
+                _purge(project, StatePaths(file.parent, name), control, mapping)
 
 
 def _purge(

@@ -20,6 +20,8 @@ from connector.planfile import PlanFile
 from connector.prepare import Bound, Compared, bind, looking, suppressed
 from connector.project import Project
 from connector.run import Run
+from connector.shard import split_name
+from connector.shards import shard_of
 from connector.snapshot.ground import Ground, ground
 from connector.snapshot.store import open_store
 
@@ -68,10 +70,15 @@ def planned_mappings(project: Project, plan: PlanFile) -> tuple[Mapping, ...]:
         ConfigError: a variable is not set.
     """
     known = {mapping.name for mapping in project.mappings}
-    names = [planned.name for planned in plan.mappings]
-    if gone := [name for name in names if name not in known]:
+    parts = [split_name(planned.name) for planned in plan.mappings]
+    if gone := [name for name, _ in parts if name not in known]:
         raise _moved(f"the project has no mapping {gone[0]!r} any more", plan)
-    return tuple(each for each in project.select() if each.name in names)
+    return tuple(
+        shard_of(each, shard)
+        for each in project.select()
+        for name, shard in parts
+        if name == each.name
+    )
 
 
 class Following:

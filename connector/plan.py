@@ -28,6 +28,7 @@ from connector.report import (
     RunReport,
 )
 from connector.run import DEFAULTS, SyncOptions, fail
+from connector.shards import check_shards
 from connector.snapshot import peek
 from connector.snapshot.ground import Ground
 from connector.snapshot.stage import SENT
@@ -92,6 +93,7 @@ def _plan_one(planning: _Planning, mapping: Mapping) -> MappingReport:
     project, control, options = planning.project, planning.control, planning.options
     paths = StatePaths(project.state_path / planning.target.name, mapping.name)
     try:
+        check_shards(control, paths.folder, mapping)
         with (
             bind(project, mapping) as bound,
             open_store(paths, keep=False, origin=bound.origin_file) as store,

@@ -26,7 +26,7 @@ from connector.mapping.rules import Kind
 from connector.project import Project
 from connector.snapshot.stage import Cut, Decided, Rules, Stage, Suppressions
 from connector.snapshot.store import Store
-from connector.source.base import Origin, Relation, Source, Window
+from connector.source.base import Origin, Portion, Relation, Source, Window
 from connector.source.query import find_column
 from connector.sources import Sources
 from connector.sql import literal
@@ -90,12 +90,14 @@ class Bound:
                 start=window.start and window.start - more,
                 end=window.end and window.end + more,
             )
+        key, shard = self.compiled.key_column, mapping.shard
         return Relation(
             table=mapping.table,
             query=mapping.query,
             where=mapping.where,
             columns=self.compiled.columns or None,
             window=window,
+            portion=Portion(key, shard) if key and shard else None,
             label=mapping.name,
         )
 
@@ -209,7 +211,8 @@ def compare(
         cut = Cut(_start(window), all_due=True)
         from_ = moment_of(stage.retried(cut.start, bound.compiled.version))
         window = replace(window, start=from_)
-    uids = read_feed(project, mapping)
+    shard = mapping.shard
+    uids = [uid for uid in read_feed(project, mapping) if shard is None or shard.holds(uid)]
     feed = [uid for uid in uids if is_addressable(uid)]
     if not engine.load(stage, suppressions, feed, refresh=refresh):
         _load(bound, stage, window)
@@ -252,14 +255,14 @@ def looking(
 
 
 def _scan(bound: Bound, stage: Stage, parameters: dict[str, Any], cut: Cut | None) -> Chain:
-    chain = bound.compiled.chain
+    chain, shard = bound.compiled.chain, bound.mapping.shard
     try:
         try:
-            stage.scan(chain.scan(), parameters, cut)
+            stage.scan(chain.scan(), parameters, cut, shard)
         except _ROW_ERRORS:
             # Some row breaks an expression: with each of them inside TRY it costs that row only.
             chain = bound.compiled.guarded
-            stage.scan(chain.scan(), parameters, cut)
+            stage.scan(chain.scan(), parameters, cut, shard)
     except _BEYOND_TRY as error:
         reason = without_values(first_line(error))
         message = f"an expression fails over some row, and DuckDB cannot skip it: {reason}"

@@ -8,6 +8,7 @@ from connector.control.lease import lease
 from connector.control.store import ControlStore
 from connector.mapping.mapping import Mapping
 from connector.project import Project
+from connector.shards import states
 from connector.snapshot import rejects
 from connector.snapshot.store import StatePaths, open_store
 
@@ -17,15 +18,17 @@ def ask_again(
 ) -> dict[str, int]:
     """Have the next sync of these mappings try refused rows again, of all codes or of some.
 
-    Returns how many rows of each mapping will be tried; those never synced are left out. Rows that
-    a rule refused need none of this: every sync judges them anew.
+    Returns how many rows of each mapping, or of each of its shards that is here, will be tried;
+    those never synced are left out. Rows that a rule refused need none of this: every sync judges
+    them anew.
 
     Raises:
         Locked: one of them is being synced.
         StateError: the state cannot be used.
     """
     folder = project.state_path / target
-    known = [mapping for mapping in mappings if StatePaths(folder, mapping.name).file.exists()]
+    here = states(folder, mappings)
+    known = [mapping for mapping in here if StatePaths(folder, mapping.name).file.exists()]
     asked: dict[str, int] = {}
     if not known:
         return asked

@@ -19,6 +19,7 @@ from connector.errors import (
     Locked,
     SourceError,
     StateError,
+    UsageError,
 )
 from connector.mapping.mapping import Mapping
 from connector.project import Project
@@ -143,7 +144,7 @@ def fail(report: MappingReport, error: ConnectorError) -> None:
     by_error = {GuardTripped: Status.BLOCKED, Locked: Status.LOCKED}
     report.status = by_error.get(type(error), Status.FAILED)
     report.error, report.hint = error.message, error.hint
-    report.lasting = isinstance(error, ConfigError | DestinationError)
+    report.lasting = isinstance(error, ConfigError | DestinationError | UsageError)
     report.transient = isinstance(error, StateError) or (
         isinstance(error, SourceError) and error.transient
     )

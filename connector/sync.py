@@ -51,6 +51,7 @@ from connector.run import (
     record,
     too_many,
 )
+from connector.shards import settle_shards
 from connector.snapshot import guards
 from connector.snapshot.changes import Changes, Queries
 from connector.snapshot.lags import Lags
@@ -185,6 +186,7 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, _Ended | 
     began = time.monotonic()
     ended = False
     try:
+        settle_shards(run.control, run.paths(mapping).folder, mapping)
         with (
             run.with_own_stop() as own,
             lease(run.control, mapping.name, lost=own.stop.request),
@@ -199,7 +201,7 @@ def _sync_recorded(run: Run, mapping: Mapping) -> tuple[MappingReport, _Ended | 
                 record(run, number, report)
             if report.status is Status.DONE and not report.planned:
                 forget_idle_before(run.control, mapping.name, number)
-    except Locked as error:
+    except (Locked, UsageError) as error:
         fail(report, error)
     report.seconds = time.monotonic() - began
     if ended or report.outage:

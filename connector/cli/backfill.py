@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from connector.cli.options import Command, Duration, json_option
+from connector.cli.options import Command, Duration, json_option, shard_option
 from connector.cli.progress import watching
 from connector.cli.settings import Settings
 from connector.cli.stopping import until_stopped
@@ -18,6 +18,7 @@ from connector.cli.words import bold, counted, duration, echo_json, table
 
 if TYPE_CHECKING:
     from connector.report import ChunkReport, MappingReport, RunReport
+    from connector.shard import Shard
     from connector.stop import Stop
 
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     metavar="DURATION",
     help="What is done, and remembered as done, at once.",
 )
+@shard_option
 @click.option("--resend", is_flag=True, help="Send again what was sent before.")
 @click.option("--dry-run", is_flag=True, help="Count rows, requests and time; send nothing.")
 @json_option
@@ -44,6 +46,7 @@ def backfill(
     start: str,
     end: str,
     chunk: timedelta,
+    shard: Shard | None,
     resend: bool,
     dry_run: bool,
     as_json: bool,
@@ -55,10 +58,11 @@ def backfill(
     """
     from connector.backfill import BackfillOptions
     from connector.backfill import backfill as run
+    from connector.shards import shard_of
     from connector.windows import Span, parse_moment
 
     project = settings.load()
-    mapping = project.mapping(name)
+    mapping = shard_of(project.mapping(name), shard)
     target = settings.choose(project)
     window = Span(parse_moment(start), parse_moment(end))
     log = settings.log

@@ -27,6 +27,7 @@ from connector.cli.options import Group
 from connector.cli.plan import plan
 from connector.cli.recommend import recommend
 from connector.cli.rejects import rejects
+from connector.cli.reshard import reshard
 from connector.cli.sandbox import sandbox
 from connector.cli.settings import Settings
 from connector.cli.status import status
@@ -58,8 +59,8 @@ def cli() -> None:
 
 
 for _command in (
-    init, validate, plan, sync, backfill, recommend, erase, status, rejects, coverage, doctor,
-    compile_, schema, sandbox, demo,
+    init, validate, plan, sync, backfill, recommend, erase, status, rejects, reshard, coverage,
+    doctor, compile_, schema, sandbox, demo,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -11,6 +11,7 @@ import click
 
 from connector.cli.settings import Settings
 from connector.errors import UsageError
+from connector.shard import Shard, parse_shard
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -117,6 +118,28 @@ def selection(command: _F) -> _F:
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout."
 )
+
+
+class ShardOption(click.ParamType["Shard"]):
+    """`3/16`."""
+
+    name = "shard"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Shard:
+        """One part of several."""
+        return parse_shard(str(value))
+
+
+def shard_option(command: _F) -> _F:
+    """`--shard`."""
+    return click.option(
+        "--shard",
+        type=ShardOption(),
+        metavar="I/N",
+        help="Only this part of each mapping, by its keys; other processes do the others.",
+    )(command)
 
 
 class Duration(click.ParamType[timedelta]):

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli.options import Command, json_option, selection
+from connector.cli.options import Command, json_option, selection, shard_option
 from connector.cli.settings import Settings
 from connector.cli.sync import show_errors, tinted
 from connector.cli.words import bold, counted, duration, echo_json, one_line, table
 
 if TYPE_CHECKING:
     from connector.report import ChangeSample, MappingReport, Operation, RunReport
+    from connector.shard import Shard
 
 CHANGES = 2
 """The exit code of `--detailed-exitcode` where there are changes."""
@@ -31,6 +32,7 @@ _NAMES = {
 
 @click.command("plan", cls=Command)
 @selection
+@shard_option
 @click.option("--full-refresh", is_flag=True, help="Plan to read and send everything again.")
 @click.option(
     "--allow-deletes",
@@ -53,6 +55,7 @@ def plan(
     *,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    shard: Shard | None,
     as_json: bool,
     detailed_exitcode: bool,
     out: Path | None,
@@ -60,10 +63,11 @@ def plan(
 ) -> int:
     """Show what a sync would send, and why; nothing is sent."""
     from connector.plan import plan as make_plan
+    from connector.shards import shard_of
     from connector.sync import SyncOptions
 
     project = settings.load()
-    mappings = project.select(select, exclude)
+    mappings = [shard_of(each, shard) for each in project.select(select, exclude)]
     target = settings.choose(project)
     how = SyncOptions(**options)
     report = make_plan(project, mappings, target=target, options=how, to_file=out)

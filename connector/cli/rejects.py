@@ -78,11 +78,13 @@ def list_(
 def _look(
     project: Project, target: str, mappings: Sequence[Mapping], code: str | None, limit: int
 ) -> Iterator[dict[str, Any]]:
+    from connector.shards import states
     from connector.snapshot.rejects import count_rejects, list_rejects, open_rejects
     from connector.snapshot.store import StatePaths
 
-    for mapping in mappings:
-        with open_rejects(StatePaths(project.state_path / target, mapping.name)) as store:
+    folder = project.state_path / target
+    for mapping in states(folder, mappings):
+        with open_rejects(StatePaths(folder, mapping.name)) as store:
             counts = [] if store is None else count_rejects(store)
             by_code = [
                 {"code": name, "field": field, "rows": rows}
@@ -136,13 +138,15 @@ def retry(
     from connector.mapping.rules import Kind
     from connector.rejects import ask_again
     from connector.report import RunReport
+    from connector.shards import states
     from connector.sync import SyncOptions
 
     project = settings.load()
     mappings = project.select(select, exclude)
     target = settings.choose(project)
     asked = ask_again(project, mappings, target=target.name, codes=[code] if code else [])
-    waiting = [mapping for mapping in mappings if asked.get(mapping.name)]
+    here = states(project.state_path / target.name, mappings)
+    waiting = [mapping for mapping in here if asked.get(mapping.name)]
     chosen = [mapping for mapping in waiting if mapping.kind is not Kind.RECOMMENDATIONS]
     for mapping in waiting:
         if mapping not in chosen:
@@ -209,11 +213,13 @@ def export(
 def _all(
     project: Project, target: str, mappings: Sequence[Mapping], code: str | None
 ) -> Iterator[dict[str, Any]]:
+    from connector.shards import states
     from connector.snapshot.rejects import list_rejects, open_rejects
     from connector.snapshot.store import StatePaths
 
-    for mapping in mappings:
-        with open_rejects(StatePaths(project.state_path / target, mapping.name)) as store:
+    folder = project.state_path / target
+    for mapping in states(folder, mappings):
+        with open_rejects(StatePaths(folder, mapping.name)) as store:
             if store is not None:
                 for row in list_rejects(store, code=code):
                     yield {"target": target, "mapping": mapping.name, **row}

@@ -10,6 +10,7 @@ import click
 
 from connector.cli.options import Command, json_option, selection
 from connector.cli.settings import Settings
+from connector.cli.summed import summed
 from connector.cli.sync import tinted
 from connector.cli.words import ago, bold, counted, echo_json, moment, one_line, table
 
@@ -63,16 +64,22 @@ def _entries(
     store: ControlStore, mappings: Sequence[Mapping], holding: dict[str, Holder]
 ) -> list[dict[str, Any]]:
     from connector.control.history import ended_runs
+    from connector.shards import state_names
 
     runs, successes, ended = store.last_runs(), store.last_success(), ended_runs(store)
-    entries = []
-    for mapping in mappings:
-        name = mapping.name
+
+    def entry_of(mapping: Mapping, name: str) -> dict[str, Any]:
         latest, run, holder = runs.get(name), ended.get(name), holding.get(name)
-        entry = _entry(mapping, run, successes.get(name), holder)
+        entry = _entry(mapping, run, successes.get(name), holder) | {"name": name}
         died = latest is not None and latest["finished_at"] is None and holder is None
         entry["interrupted"] = moment(latest["started_at"]) if latest and died else None
-        entries.append(entry)
+        return entry
+
+    entries = []
+    for mapping in mappings:
+        each = [entry_of(mapping, name) for name in state_names(store, mapping.name)]
+        cut = len(each) > 1
+        entries.append(summed(mapping.name, str(mapping.kind), each) if cut else each[0])
     return entries
 
 
@@ -130,6 +137,7 @@ def _lines(target: str, entries: list[dict[str, Any]], suppressed: int) -> list[
         "pending",
         "rejected",
     ]
+    entries = [line for entry in entries for line in (entry, *entry.get("shards", ()))]
     head, *lines = table(header, [_row(entry) for entry in entries], left=4)
     lines = [
         line.replace(f"  {_state(entry)}", f"  {tinted(_state(entry))}", 1)
@@ -137,6 +145,8 @@ def _lines(target: str, entries: list[dict[str, Any]], suppressed: int) -> list[
     ]
     lines = [bold(head), *lines]
     for entry in entries:
+        if "shards" in entry:
+            continue
         error = entry["last_run"] and entry["last_run"]["error"]
         if error:
             lines.append(f"{entry['name']}: {one_line(error)}")
@@ -159,7 +169,10 @@ def _row(entry: dict[str, Any]) -> list[Any]:
     run = entry["last_run"]
     when = ago(run["started_at"]) if run else None
     success = ago(entry["last_success"]) if entry["last_success"] else None
-    head = [entry["name"], _state(entry), when, success, _newest(entry["freshness"])]
+    name = (
+        f"{entry['name']} ({len(entry['shards'])} shards)" if "shards" in entry else entry["name"]
+    )
+    head = [name, _state(entry), when, success, _newest(entry["freshness"])]
     if run is None:
         return [*head, None, None, None, None]
     rows, changes = run["rows"] or {}, run["changes"] or {}

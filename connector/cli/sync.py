@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli.options import Command, Duration, json_option, selection
+from connector.cli.options import Command, Duration, json_option, selection, shard_option
 from connector.cli.progress import watching
 from connector.cli.settings import Settings
 from connector.cli.stopping import until_stopped
 from connector.cli.words import bold, counted, duration, echo_json, table, tint
 from connector.errors import UsageError
+from connector.shard import split_name
 
 if TYPE_CHECKING:
     from connector.destination.target import Target
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from connector.planfile import PlanFile
     from connector.project import Project
     from connector.report import MappingReport, RunReport
+    from connector.shard import Shard
     from connector.stop import Stop
     from connector.sync import SyncOptions
 
 
 @click.command("sync", cls=Command)
 @selection
+@shard_option
 @click.option("--full-refresh", is_flag=True, help="Read and send everything again.")
 @click.option("--rebaseline", is_flag=True, help="Take what is there as sent, and send nothing.")
 @click.option(
@@ -70,6 +73,7 @@ def sync(
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     plan_file: Path | None,
+    shard: Shard | None,
     watch: timedelta | None,
     metrics_file: Path | None,
     as_json: bool,
@@ -79,12 +83,13 @@ def sync(
 
     The first Ctrl-C finishes what is in flight and leaves the rest to the next sync.
     """
+    from connector.shards import shard_of
     from connector.sync import SyncOptions
 
     otherwise = any(value not in (None, False) for value in options.values())
     if watch is not None and (otherwise or plan_file is not None):
         raise UsageError("--watch goes with no other way of syncing")
-    if plan_file is not None and (otherwise or select or exclude):
+    if plan_file is not None and (otherwise or select or exclude or shard):
         raise UsageError(
             "--plan says itself which mappings are synced, and how",
             hint="give these options to `connector plan --out FILE`",
@@ -94,7 +99,7 @@ def sync(
         report = _follow(settings, project, plan_file)
         target = settings.choose(project)
     else:
-        mappings = project.select(select, exclude)
+        mappings = [shard_of(each, shard) for each in project.select(select, exclude)]
         target = settings.choose(project)
         if watch is not None:
             from connector.cli.watch import run_watch
@@ -253,7 +258,7 @@ def show_errors(settings: Settings, report: RunReport) -> None:
             settings.log.error(
                 f"{entry.name}: {counted(entry.rejected, 'row')} rejected, {share:.1%} of those "
                 "read, more than `max_reject_percent`",
-                f"see why with `connector rejects --select {entry.name}`",
+                f"see why with `connector rejects --select {split_name(entry.name)[0]}`",
             )
 
 

@@ -149,6 +149,10 @@ class Ledger:
         gone = [uid_hash for uid_hash in self.asked(mapping) if uid_hash not in keep]
         self._update(gone, withdrawn_at=now(), run_id=run_id)
 
+    def hand_over(self, hashes: Iterable[str], mapping: str) -> None:
+        """What was asked for by other names of a mapping is asked for by this one from now on."""
+        self._update(hashes, mapping=mapping)
+
     def _update(self, hashes: Iterable[str], **values: object) -> None:
         wanted = list(hashes)
         with self._store.begin() as connection:

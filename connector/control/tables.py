@@ -107,6 +107,15 @@ chunks = Table(
 )
 """Windows of events that a backfill is through with."""
 
+layouts = Table(
+    "connector_layouts",
+    metadata,
+    Column("target", String(200), primary_key=True),
+    Column("mapping", String(200), primary_key=True),
+    Column("shards", Integer, nullable=False),
+)
+"""Into how many shards a mapping is cut; 1 is whole."""
+
 senders = Table(
     "connector_senders",
     metadata,

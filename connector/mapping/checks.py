@@ -17,6 +17,7 @@ from connector.mapping.pii import direct_name_in, looks_direct
 from connector.mapping.rules import FieldType, Kind
 from connector.mapping.validation import closest
 from connector.mapping.yamlfile import Document, KeyPath
+from connector.shard import split_name
 
 MAX_NAME = 120
 MAX_FILE_NAME_BYTES = 220
@@ -102,6 +103,8 @@ def _name(subject: Subject) -> Iterator[Problem]:
         wrong = "may hold neither control characters nor spaces at its ends"
     elif name.startswith("."):
         wrong = "may not begin with a dot"
+    elif split_name(name)[1] is not None:
+        wrong = f"may not end in {name.rpartition(' ')[2]!r}: that is how shards are called"
     elif len(name) > MAX_NAME or len(quote(name, safe=" ")) > MAX_FILE_NAME_BYTES:
         wrong = "is too long: it is also the name of a file"
     if wrong:

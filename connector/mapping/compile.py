@@ -16,11 +16,12 @@ import pyarrow as pa
 from connector.errors import ConfigError, Place, Problem
 from connector.mapping import rules
 from connector.mapping.bind import Binder, BoundField, bound_fields
-from connector.mapping.canonical import family
+from connector.mapping.canonical import INTEGERS, family
 from connector.mapping.chain import Chain, Flags
 from connector.mapping.fields import TYPE, TypedField, check_key, typed_fields
 from connector.mapping.mapping import Constant, Expression, Field, Mapping
 from connector.mapping.rules import FieldType, Kind
+from connector.sql import identifier
 
 FINGERPRINT_SCHEME = 1
 """Changes when the canonical form of values changes: every row is then compared anew."""
@@ -42,6 +43,8 @@ class Compiled:
     guarded: Chain
     """The same with every expression inside TRY: one failing row then costs one row."""
     uses_pii_key: bool
+    key_column: str | None
+    """The source's column that is the key as it stands, where there is one."""
     version: str
     """Changes whenever the mapping would say something else of a row."""
 
@@ -96,6 +99,7 @@ def _compile(binder: Binder, timezone: str) -> Compiled:
         chain=chain,
         guarded=replace(chain, guarded=True),
         uses_pii_key="$pii_inner" in scan,
+        key_column=_key_column(chain, binder.used),
         version=hashlib.sha256(scan.encode()).hexdigest()[:16],
     )
 
@@ -108,6 +112,16 @@ def _bind(binder: Binder) -> list[BoundField]:
         event_type = binder.field(field)
         bound += [event_type] if event_type else []
     return bound
+
+
+def _key_column(chain: Chain, used: tuple[str, ...]) -> str | None:
+    if chain.key_field is None:
+        return None
+    branches = chain.fields[chain.key_field].branches
+    if len(branches) > 1 or branches[0].bound.field.pii is not None:
+        return None
+    plain = family(branches[0].source_type) in INTEGERS | {"varchar"}
+    return next((name for name in used if plain and branches[0].sql == identifier(name)), None)
 
 
 def _without_deletion(mapping: Mapping, bound: list[BoundField]) -> list[BoundField]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from connector.errors import Place
 from connector.mapping.rules import FieldType, Kind
+from connector.shard import Shard
 
 
 class OnInvalid(StrEnum):
@@ -177,3 +178,5 @@ class Mapping:
     tags: tuple[str, ...] = ()
     description: str | None = None
     owners: tuple[str, ...] = ()
+    shard: Shard | None = None
+    """The part of its rows that is meant, and that `name` names; never said in the file."""

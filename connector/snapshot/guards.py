@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connector.errors import GuardTripped
+from connector.shard import selection
 from connector.snapshot.stage import Decided
 
 FROM_ROWS = 10
@@ -55,7 +56,7 @@ def check(
     raise GuardTripped(
         f"mapping {name!r}: {tripped.message}{keys if sample and tripped.deletes else ''}; "
         "nothing was sent",
-        hint=f"if that is right: `connector sync --select {name!r} "
+        hint=f"if that is right: `connector sync {selection(name)} "
         f"--allow-deletes {tripped.deletes}`",
         guard=tripped.guard,
         numbers=tripped.message,

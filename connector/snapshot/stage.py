@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from connector.shard import Shard
 from connector.snapshot.rejects import shown
 from connector.snapshot.store import Store, merge, statements
 from connector.sql import identifier
@@ -148,13 +149,23 @@ class Stage:
         earliest: int | None = self.store.fetch("SELECT min(cursor) FROM retried")[0][0]
         return start if earliest is None else earliest
 
-    def scan(self, sql: str, parameters: dict[str, Any], cut: Cut | None = None) -> None:
+    def scan(
+        self,
+        sql: str,
+        parameters: dict[str, Any],
+        cut: Cut | None = None,
+        shard: Shard | None = None,
+    ) -> None:
         """Run the scan of a mapping over what was loaded, and keep the rows that count.
 
         Raises:
             duckdb.Error: an expression failed on some row.
         """
-        rows = sql if cut is None else f"SELECT * FROM ({sql}\n) WHERE {cut.condition}"  # noqa: S608 - numbers
+        conditions = [f"({cut.condition})"] if cut else []
+        conditions += [shard.condition("key")] if shard else []
+        rows = sql
+        if conditions:
+            rows = f"SELECT * FROM ({sql}\n) WHERE {' AND '.join(conditions)}"  # noqa: S608 - numbers
         # Temporary: to compress and write what is read once or twice takes longer than the scan.
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE scanned AS {rows}", parameters or None

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from connector.shard import Shard
+
 ROWS_PER_BATCH = 65_536
 
 
@@ -28,6 +30,17 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows whose `column`, as text, belongs to a shard, and those without a usable key.
+
+    A source may yield more than the portion, never less: the stage cuts exactly.
+    """
+
+    column: str
+    shard: Shard
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
     """What to read: a table or a query, filtered by the source's own SQL, and the columns wanted.
 
@@ -40,6 +53,7 @@ class Relation:
     where: str | None = None
     columns: tuple[str, ...] | None = None
     window: Window | None = None
+    portion: Portion | None = None
     label: str | None = None
 
     def __str__(self) -> str:

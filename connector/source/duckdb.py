@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from connector.errors import SourceError, first_line
-from connector.source.base import ROWS_PER_BATCH, Origin, Relation, Window
+from connector.source.base import ROWS_PER_BATCH, Origin, Portion, Relation, Window
 from connector.source.settings import DuckDBSettings
 from connector.sql import identifier, literal, table_parts
 
@@ -151,9 +151,17 @@ def narrow(
         rows = rows.filter(f"({relation.where}\n)")
     if relation.window is not None:
         rows = _within(rows, relation.window, timezone)
+    if relation.portion is not None:
+        rows = rows.filter(_portion(relation.portion))
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     wanted = rows.columns if relation.columns is None else relation.columns
     return rows.project(", ".join(_readable(name, types.get(name, "")) for name in wanted))
+
+
+def _portion(portion: Portion) -> str:
+    key = f"{identifier(portion.column)}::VARCHAR"
+    unusable = f"{key} IN ('.', '..') OR regexp_matches({key}, '\\p{{Cc}}')"
+    return f"{portion.shard.condition(key)} OR {key} IS NULL OR {unusable}"
 
 
 def _readable(name: str, type_: str) -> str:

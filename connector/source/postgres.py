@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from sqlalchemy.engine import URL
 
 from connector.errors import SourceError
-from connector.source.base import Origin, Relation, Window
+from connector.source.base import Origin, Portion, Relation, Window
 from connector.source.query import (
     Bound,
     bounds,
@@ -45,6 +45,7 @@ _TRANSACTION = (
 _CONNECT_SECONDS = "10"
 
 _MAX_DECIMAL_DIGITS = 38
+_TEXTS = {"text", "varchar"}
 _EMBEDDINGS = {"vector", "halfvec"}
 _EPOCH_US, _EPOCH_DAYS = 946_684_800_000_000, 10_957
 """PostgreSQL counts from the year 2000; the driver adds this, and infinity overflows."""
@@ -206,9 +207,12 @@ class PostgresSource:
         rows = self._rows(cursor, relation)
         described = cursor.adbc_execute_schema(select(relation, rows))
         columns = [_readable(described.field(name)) for name in chosen(relation, described.names)]
-        if relation.window is None:
-            return select(relation, rows, columns)
-        return select(relation, rows, columns, self._within(relation.window, described, relation))
+        conditions = []
+        if relation.window is not None:
+            conditions.append(self._within(relation.window, described, relation))
+        if relation.portion is not None:
+            conditions += _portion(relation.portion, described, relation)
+        return select(relation, rows, columns, " AND ".join(conditions) or None)
 
     def _within(self, window: Window, described: pa.Schema, relation: Relation) -> str:
         column = find_column(window.column, described.names, relation)
@@ -300,6 +304,20 @@ def _condition(end: Bound) -> str:
     kind = "TIMESTAMPTZ" if end.moment.tzinfo else "TIMESTAMP"
     moment = f"{kind} {literal(end.moment.isoformat(sep=' '))}"
     return f"{identifier(end.column)} {end.operator} {moment}"
+
+
+def _portion(portion: Portion, described: pa.Schema, relation: Relation) -> Iterator[str]:
+    """The condition that DuckDB's SQL says too, for what both spell alike as text."""
+    field = described.field(find_column(portion.column, described.names, relation))
+    if not (pa.types.is_integer(field.type) or _kind(field) in _TEXTS):
+        return
+    key = f"{identifier(field.name)}::text"
+    bits = f"('x' || left(md5(convert_to({key}, 'UTF8')), 8))::bit(32)::bigint"
+    shard = portion.shard
+    yield (
+        f"({bits} % {shard.of:d} = {shard.number - 1:d} OR {key} IS NULL "
+        f"OR {key} IN ('', '.', '..') OR {key} ~ '[\\u0001-\\u001f\\u007f-\\u009f]')"
+    )
 
 
 def _readable(field: pa.Field) -> str:

@@ -27,10 +27,13 @@ from connector import erasure
 from connector.destination.target import Target
 from connector.erasure import Receipt
 from connector.errors import ConnectorError
+from connector.mapping.mapping import Mapping as MappingFile
 from connector.plan import plan
 from connector.project import Project, load_project
 from connector.report import MappingReport, RunReport
 from connector.sandbox import Handle
+from connector.shard import parse_shard
+from connector.shards import shard_of
 from connector.stop import Stop
 from connector.sync import SyncOptions, sync
 
@@ -151,22 +154,27 @@ class Road:
         return load_project(self.folder / "mappings")
 
     def sync(
-        self, *select: str, stop: Stop | None = None, target: Target | None = None, **options: Any
+        self,
+        *select: str,
+        stop: Stop | None = None,
+        target: Target | None = None,
+        shard: str | None = None,
+        **options: Any,
     ) -> RunReport:
         project = self.project()
         return sync(
             project,
-            project.select(select),
+            _sharded(project, select, shard),
             target=target or project.target(),
             options=SyncOptions(**options),
             stop=stop,
         )
 
-    def plan(self, *select: str, **options: Any) -> RunReport:
+    def plan(self, *select: str, shard: str | None = None, **options: Any) -> RunReport:
         project = self.project()
         return plan(
             project,
-            project.select(select),
+            _sharded(project, select, shard),
             target=project.target(),
             options=SyncOptions(**options),
         )
@@ -232,6 +240,11 @@ class Road:
         ]
         events.sort(key=lambda event: json.dumps(event, sort_keys=True))
         assert events == self.expected_events()
+
+
+def _sharded(project: Project, select: Sequence[str], shard: str | None) -> list[MappingFile]:
+    part = parse_shard(shard) if shard else None
+    return [shard_of(mapping, part) for mapping in project.select(select)]
 
 
 def expected_user(
