@@ -63,6 +63,14 @@ def shard_name(mapping: str, shard: Shard) -> str:
     return f"{mapping} {shard}"
 
 
+def siblings(name: str) -> list[str]:
+    """All shards of the mapping that a shard's name names; any other name alone."""
+    mapping, shard = split_name(name)
+    if shard is None:
+        return [name]
+    return [shard_name(mapping, Shard(number, shard.of)) for number in range(1, shard.of + 1)]
+
+
 def selection(name: str) -> str:
     """The options that select a mapping, or a shard, by such a name."""
     mapping, shard = split_name(name)

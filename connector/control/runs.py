@@ -7,6 +7,7 @@ from sqlalchemy import and_, delete, func, select
 from connector.control.lease import holders
 from connector.control.store import ControlStore
 from connector.control.tables import runs
+from connector.shard import siblings
 
 
 def latest_run(store: ControlStore, mapping: str) -> int:
@@ -24,8 +25,9 @@ class Others:
 
     def __init__(self, store: ControlStore, mapping: str) -> None:
         self._store = store
-        self._theirs = and_(runs.c.target == store.target, runs.c.mapping != mapping)
-        self._mapping = mapping
+        # Shards of the same mapping have no rows of the same user.
+        self._own = siblings(mapping)
+        self._theirs = and_(runs.c.target == store.target, runs.c.mapping.not_in(self._own))
         self._before = self._latest()
         self._met = self._are_there()
 
@@ -36,7 +38,7 @@ class Others:
 
     def _are_there(self) -> bool:
         return any(
-            name != self._mapping and not name.startswith(".") for name in holders(self._store)
+            name not in self._own and not name.startswith(".") for name in holders(self._store)
         )
 
     def _latest(self) -> int:
