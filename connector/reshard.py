@@ -10,6 +10,7 @@ from connector.control import layouts
 from connector.control.erasures import Ledger
 from connector.control.lease import lease
 from connector.control.store import ControlStore
+from connector.engine import LEAVING, LINES
 from connector.erasure import open_control
 from connector.errors import UsageError
 from connector.mapping.mapping import Mapping
@@ -19,7 +20,7 @@ from connector.shard import MOST_SHARDS
 from connector.shards import names_of, shards_of
 from connector.snapshot.exchange import backfill_paths
 from connector.snapshot.recut import Recut, hashed_keys, recut
-from connector.snapshot.store import StatePaths
+from connector.snapshot.store import StatePaths, open_store
 
 
 def reshard(
@@ -80,7 +81,15 @@ def _old(
             hint=f"bring {missing[0].file.name!r} into {folder} from where it was synced; if it is "
             "lost, `--anew` goes on without it: its rows are sent again",
         )
-    return [paths for paths in old if paths.file.exists()]
+    there = [paths for paths in old if paths.file.exists()]
+    for paths in there:
+        with open_store(paths) as store:
+            if store.meta(LINES) or store.meta(LEAVING):
+                raise UsageError(
+                    f"the snapshot of {paths.mapping!r} is in the warehouse",
+                    hint="sync it once with `engine: duckdb`, which brings it home",
+                )
+    return there
 
 
 def _carry_over(control: ControlStore, before: Sequence[str], new: Sequence[StatePaths]) -> None:

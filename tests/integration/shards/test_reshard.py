@@ -13,6 +13,7 @@ from connector.erasure import open_control
 from connector.errors import Locked, UsageError
 from connector.reshard import reshard
 from connector.sandbox import Sandbox
+from connector.snapshot.store import StatePaths, open_store
 from tests.integration.shards.test_shards import clean, command, sync_all
 from tests.support.road import Road, assert_clean
 
@@ -119,3 +120,11 @@ def test_the_command_says_what_it_did(road: Road) -> None:
     again = json.loads(command(road, "reshard", "users", "--into", "2", "--json").stdout)
     assert (again["shards"], again["states"]) == (2, [])
     assert command(road, "reshard", "users", "--into", "1000").returncode == 2
+
+
+def test_a_snapshot_that_the_warehouse_holds_is_brought_home_first(road: Road) -> None:
+    assert_clean(road.sync("users"))
+    with open_store(StatePaths(road.state, "users")) as store:
+        store.remember(lines="somewhere")
+    with pytest.raises(UsageError, match="the snapshot of 'users' is in the warehouse"):
+        cut(road, 2)
