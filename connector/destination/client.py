@@ -72,10 +72,13 @@ class AsyncClient:
         proxy: str | None = None,
         transport: Transport | None = None,
     ) -> None:
+        key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
+        if not key.get_secret_value():
+            raise UsageError("the API key is empty", hint="is the variable set that holds it?")
         self._target = Target(
             "client",
             base_url.rstrip("/"),
-            api_key if isinstance(api_key, SecretStr) else SecretStr(api_key),
+            key,
             auth=Auth(auth),
             rate_limit=rate_limit,
             max_in_flight=max_in_flight,
@@ -121,6 +124,8 @@ class AsyncClient:
             raise UsageError("a request needs a user_id or a session_id")
         if (item_ids is None) == (items is None):
             raise UsageError("a request needs either item_ids or items")
+        if isinstance(item_ids, str) or isinstance(items, str | Mapping):
+            raise UsageError("candidates are a list, though there be one")
         if (model_id is None) == (model_name is None):
             raise UsageError("a request needs either model_id or model_name")
         members = {
@@ -195,6 +200,8 @@ class AsyncUsers:
 
     async def upsert(self, user: Mapping[str, Any]) -> None:
         """Create or update one user; `uid` is required."""
+        if not isinstance(user, Mapping):
+            raise UsageError(f"a user is a dictionary, not {_kind(user)}")
         _addressed(user.get("uid"))
         await self._client.call(Operation.UPSERT, requests.user(encoded(user)))
 
@@ -210,13 +217,13 @@ class AsyncEvents:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def send(self, events: Iterable[Mapping[str, Any]]) -> int:
-        """Append events, in as few requests as the limits allow; returns how many.
+    async def send(self, events: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> int:
+        """Append an event or many, in as few requests as the limits allow; returns how many.
 
         One without an `id` is given one, so that a repeat after a lost answer does no harm. Where
         one is refused, its request is as a whole; requests before it have arrived.
         """
-        objects = [encoded({"id": uuid.uuid4().hex} | dict(event)) for event in events]
+        objects = [encoded(_identified(event)) for event in _listed(events)]
         for batch in batches(objects, *self._client.batch):
             await self._send(batch)
         return len(objects)
@@ -302,7 +309,13 @@ class Client:
         async def made() -> _T:
             return await call(*args, **kwargs)
 
-        return asyncio.run_coroutine_threadsafe(made(), self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(made(), self._loop)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            # Whoever gives up waiting does not want it tried again in the background.
+            future.cancel()
+            raise
 
     @property
     def asynchronous(self) -> AsyncClient:
@@ -331,9 +344,23 @@ class Events:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def send(self, events: Iterable[Mapping[str, Any]]) -> int:
-        """Append events, in as few requests as the limits allow; see `AsyncEvents.send`."""
-        return self._client.wait_for(self._client.asynchronous.events.send, list(events))
+    def send(self, events: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> int:
+        """Append an event or many; see `AsyncEvents.send`."""
+        return self._client.wait_for(self._client.asynchronous.events.send, _listed(events))
+
+
+def _listed(events: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [events] if isinstance(events, Mapping) else list(events)
+
+
+def _identified(event: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(event, Mapping):
+        raise UsageError(f"an event is a dictionary, not {_kind(event)}")
+    return {"id": uuid.uuid4().hex} | dict(event)
+
+
+def _kind(value: object) -> str:
+    return f"a {type(value).__name__}"
 
 
 def _addressed(uid: object) -> Request:

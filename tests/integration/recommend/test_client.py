@@ -45,6 +45,8 @@ def test_events_arrive_in_few_requests_and_once(client: Client, far: Sandbox) ->
     assert far.counts()["events"] == 1200
     assert far.counts()["requests"]["POST /v1/events"] == {"200": 3}
     assert client.events.send([]) == 0
+    assert client.events.send(click(id="alone")) == 1
+    assert far.event("alone") is not None
 
 
 def test_events_repeated_after_a_lost_answer_are_stored_once(client: Client, far: Sandbox) -> None:
@@ -127,6 +129,11 @@ def test_the_client_works_where_a_loop_is_running_already(far: Sandbox) -> None:
         lambda client: client.recommend(user_id="u", model_id="m"),
         lambda client: client.recommend(user_id="u", item_ids=["a"], items=[], model_id="m"),
         lambda client: client.recommend(user_id="u", item_ids=["a"]),
+        lambda client: client.recommend(user_id="u", item_ids="abc", model_id="m"),
+        lambda client: client.recommend(user_id="u", items={"id": "a"}, model_id="m"),
+        lambda client: client.users.upsert("u"),
+        lambda client: client.events.send(["scroll"]),
+        lambda client: client.events.send("scroll"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_before_it_is(
@@ -135,6 +142,11 @@ def test_what_cannot_be_sent_is_refused_before_it_is(
     with pytest.raises(UsageError):
         call(client)
     assert far.counts()["requests_total"] == 0
+
+
+def test_an_empty_key_is_no_key() -> None:
+    with pytest.raises(UsageError, match="empty"):
+        Client("")
 
 
 def test_a_closed_client_says_so(far: Sandbox) -> None:
