@@ -25,6 +25,7 @@ from connector.snapshot.store import StatePaths
 from connector.source.base import Relation
 from connector.source.open import open_source
 from connector.source.write import check_writable
+from connector.writeback import destination_of
 
 
 class Verdict(StrEnum):
@@ -112,7 +113,12 @@ def _said_of(project: Project) -> str:
 def _sources(project: Project) -> Iterator[Check]:
     """Each source that is read, and what is read of it; all of them where nothing is yet."""
     feeds = {each.deletes.erasures.source for each in project.mappings if each.deletes.erasures}
-    used = {mapping.source for mapping in project.mappings} | feeds
+    answers = {
+        each.recommendation.write_to.source
+        for each in project.mappings
+        if each.recommendation and each.recommendation.write_to
+    }
+    used = {mapping.source for mapping in project.mappings} | feeds | answers
     broken = set()
     for name in project.source_names:
         if used and name not in used:
@@ -141,6 +147,8 @@ def _table(project: Project, name: str, broken: set[str]) -> Check:
             bound.parameters()
             fields, columns = len(bound.compiled.types), len(bound.columns)
         _look_at_feed(project, mapping, broken)
+        if mapping.recommendation is not None:
+            destination_of(project, mapping)
     except ConnectorError as error:
         return _failed("table", error)
     what = f"{mapping.table or 'a query'} ({mapping.source})"

@@ -12,18 +12,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from connector.control.lease import lease
 from connector.deliver import work_batch, write
 from connector.destination.target import Target
 from connector.destination.work import Delivery, Operation, Progress, Settlement
-from connector.errors import ConfigError, ConnectorError, Locked, Problem, UsageError
+from connector.errors import ConnectorError, Locked, UsageError
 from connector.listeners.tell import tell
-from connector.mapping.mapping import Mapping, WriteTo
+from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
 from connector.prepare import Compared, bind, compare, suppressed
 from connector.project import Project
@@ -43,29 +41,9 @@ from connector.snapshot.changes import Queries, Refused
 from connector.snapshot.purge import forget_erased, rewrite
 from connector.snapshot.rejects import sample_rejects
 from connector.snapshot.store import open_store
-from connector.source.write import Layout, Type, check_writable, write_parquet, write_table
 from connector.stop import Stop
 from connector.sync import erase_waiting
-
-LAYOUT = Layout(
-    columns=(
-        ("request_key", Type.TEXT),
-        ("rec_id", Type.TEXT),
-        ("requested_at", Type.TIME),
-        ("user_id", Type.TEXT),
-        ("session_id", Type.TEXT),
-        ("model_id", Type.TEXT),
-        ("position", Type.INTEGER),
-        ("item_id", Type.TEXT),
-        ("score", Type.NUMBER),
-        ("candidate", Type.INTEGER),
-        ("attributes", Type.JSON),
-        ("context", Type.JSON),
-        ("status", Type.TEXT),
-    ),
-    key="request_key",
-)
-"""The table of answers: one row an item. `sql/answers.sql` of the snapshot makes its rows."""
+from connector.writeback import Destination, destination_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +74,12 @@ def recommend(
         ConfigError: it does not say where answers go.
         StateError: the control store cannot be used.
     """
-    destination = _destination(project, mapping)
+    if mapping.kind is not Kind.RECOMMENDATIONS:
+        raise UsageError(
+            f"{mapping.name!r} is of kind {mapping.kind}",
+            hint="`connector sync` sends users and events",
+        )
+    destination = destination_of(project, mapping)
     run = open_run(project, target, stop=stop, observer=observer)
     entry = MappingReport(
         mapping.name, str(mapping.kind), recommendations=Recommendations(write_to=str(destination))
@@ -112,49 +95,6 @@ def recommend(
     return report
 
 
-@dataclass(frozen=True, slots=True)
-class _Destination:
-    """Where answers go, checked as far as that can be done without writing."""
-
-    project: Project
-    write_to: WriteTo
-
-    def __str__(self) -> str:
-        return self.write_to.path or f"{self.write_to.source}.{self.write_to.table}"
-
-    def write(self, rows: pa.RecordBatchReader, round_: str) -> int:
-        """Write rows, in place of those of the same requests; returns how many."""
-        if self.write_to.table is not None:
-            settings = self.project.source(self.write_to.source or "")
-            return write_table(settings, self.write_to.table, rows, LAYOUT)
-        path = Path(self.write_to.path or "")
-        if path.suffix.lower() != ".parquet":
-            path /= f"{round_}.parquet"
-        return write_parquet(path, rows, LAYOUT)
-
-
-def _destination(project: Project, mapping: Mapping) -> _Destination:
-    if mapping.kind is not Kind.RECOMMENDATIONS or mapping.recommendation is None:
-        raise UsageError(
-            f"{mapping.name!r} is of kind {mapping.kind}",
-            hint="`connector sync` sends users and events",
-        )
-    write_to = mapping.recommendation.write_to
-    if write_to is None:
-        raise ConfigError(
-            [
-                Problem(
-                    mapping.place,
-                    "nothing says where the answers go",
-                    "add `write_to: {table: …}` or `write_to: {path: ….parquet}`",
-                )
-            ]
-        )
-    if write_to.source is not None:
-        check_writable(project.source(write_to.source))
-    return _Destination(project, write_to)
-
-
 @dataclass(slots=True)
 class _Job:
     """One run; what becomes of it goes into `entry`."""
@@ -162,7 +102,7 @@ class _Job:
     run: Run
     mapping: Mapping
     options: RecommendOptions
-    destination: _Destination
+    destination: Destination
     entry: MappingReport
 
     @property

@@ -122,8 +122,11 @@ def _check(sources: Sources, mapping: Mapping, findings: Findings) -> str | None
     """Look at a mapping as a sync would; says what was bound, unless something is wrong."""
     from connector.prepare import bound_to, check_feed
     from connector.privacy import direct_pii
+    from connector.writeback import destination_of
 
     bound = bound_to(sources, mapping)
+    if mapping.recommendation is not None:
+        destination_of(sources.project, mapping)
     personal = direct_pii(bound)
     findings.problems += personal
     check_feed(sources, mapping)

@@ -287,6 +287,29 @@ def test_recommendations_need_a_key_that_may_ask(shop: Shop) -> None:
     assert "forbids" in failed["api"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("write_to", "said"),
+    [
+        ("", "nothing says where the answers go"),
+        ("write_to: {table: recs, source: files}", "has no tables to write to"),
+    ],
+)
+def test_answers_that_could_go_nowhere_are_found(shop: Shop, write_to: str, said: str) -> None:
+    shop.files.write(
+        "project.yaml", shop.files.path.joinpath("project.yaml").read_text().replace(
+            "sources:\n", "sources:\n  files: {type: files, path: .}\n"
+        )
+    )  # fmt: skip
+    shop.files.write(
+        "recs.yaml",
+        "kind: recommendations\nsource: warehouse\ntable: users\nmodel_id: m\n"
+        f"fields: {{user_id: id, item_ids: {{expr: '[id]', type: array<string>}}}}\n{write_to}\n",
+    )
+    valid = shop("validate", "--select", "recs")
+    assert (valid.code, said in valid.err) == (1, True)
+    assert said in failures(shop)["table"]["message"]
+
+
 def test_alerts_and_a_sync_log_that_cannot_work_are_found(shop: Shop) -> None:
     file = shop.files.path / "project.yaml"
     before = file.read_text()

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from connector.errors import ConnectorError, Place, SourceError
+from connector.errors import ConfigError, ConnectorError, Place, SourceError
 from connector.sandbox import Sandbox
 from connector.source.settings import DuckDBSettings, SQLAlchemySettings
 from connector.source.write import Layout, Type, write_parquet, write_table
@@ -199,7 +199,7 @@ def test_a_source_of_files_is_refused_before_anything_is_asked(
     asking = building(
         sources="files: {type: files, path: .}", write_to="{table: recs, source: files}"
     )
-    with pytest.raises(SourceError, match="has no tables to write to"):
+    with pytest.raises(ConfigError, match="has no tables to write to"):
         asking.run()
     assert asking.asked == 0
 
