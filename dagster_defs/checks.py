@@ -102,9 +102,9 @@ def _rejects(report: MappingReport, mapping: Mapping) -> Judgement:
 def _fresh(report: MappingReport, hours: float) -> Judgement:
     behind = report.freshness.behind_seconds if report.freshness else None
     if behind is None:
-        return False, "no event has come yet", {LIMIT: hours}
+        return False, "no event has come yet", {}
     description = f"{behind / 3600:,.1f} hours behind; {hours:g} are allowed"
-    return behind <= hours * 3600, description, {"behind_seconds": behind, LIMIT: hours}
+    return behind <= hours * 3600, description, {"behind_seconds": behind}
 
 
 def _reconciles(report: MappingReport, _: Mapping) -> Judgement:

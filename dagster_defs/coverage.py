@@ -11,7 +11,7 @@ from connector.coverage.report import MappingCoverage
 from connector.errors import SourceError
 from connector.mapping.mapping import Mapping
 from dagster_defs import names
-from dagster_defs.plots import Line, plot
+from dagster_defs.plots import MOST_OF_SEVERAL, Line, plot, thinned
 from dagster_defs.project import SyncProject
 
 CHECK = "coverage_reaches_tier"
@@ -117,12 +117,13 @@ def _plotted(trend: Sequence[Earlier]) -> dict[str, Any]:
     """Each tier's score over time, once there is a time to speak of."""
     if len(trend) < 2 or trend[0].at == trend[-1].at:
         return {}
-    lines = [
-        Line(tier, [(each.at.timestamp(), each.scores.get(tier, 0.0)) for each in trend])
+    scores = {
+        tier: [(each.at.timestamp(), each.scores.get(tier, 0.0)) for each in trend]
         for tier in trend[-1].scores
-    ]
+    }
+    lines = [Line(tier, thinned(points, MOST_OF_SEVERAL)) for tier, points in scores.items()]
     if not lines:
         return {}
-    ends = f"{trend[0].at:%Y-%m-%d %H:%M} to {trend[-1].at:%Y-%m-%d %H:%M}"
+    ends = f"{trend[0].at:%Y-%m-%d} to {trend[-1].at:%Y-%m-%d}"
     plotted = plot("coverage over time", lines, top=1.0, top_label="100 %", ends=ends)
     return {"coverage_over_time": dg.MetadataValue.md(plotted)}

@@ -104,8 +104,8 @@ def chunk_table(report: MappingReport) -> dg.TableMetadataValue:
     records = [
         dg.TableRecord(
             {
-                "from": stamp(chunk.window.start),
-                "to": stamp(chunk.window.end),
+                "from": stamp(chunk.window.start).removesuffix("T00:00:00Z"),
+                "to": stamp(chunk.window.end).removesuffix("T00:00:00Z"),
                 "status": str(chunk.status),
                 **{name: getattr(chunk, name) for name in numbers},
             }
