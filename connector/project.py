@@ -10,7 +10,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from connector.projectfile import (
     SyncLogRule,
     TargetsPart,
 )
-from connector.source.settings import SourceSettings
+from connector.source.settings import FilesSettings, SourceSettings
 
 PROJECT_FILE = "project.yaml"
 _INIT = "start one with `connector init`"
@@ -122,7 +122,10 @@ class Project:
                 name, self.source_names))  # fmt: skip
         path = ("sources", name)
         part = self._read_one(SourcesPart, path)
-        return part.sources[name].settings(name, self._document.key(path), self.root)
+        settings = part.sources[name].settings(name, self._document.key(path), self.root)
+        if isinstance(settings, FilesSettings) and settings.encoding != "utf-8":
+            return replace(settings, scratch=self.state_path / ".stage")
+        return settings
 
     def target(self, name: str | None = None) -> Target:
         """A target, with variables expanded; None is the default one. Errors as for a source."""

@@ -39,7 +39,9 @@ class FilesSource:
         allowed = [self._folder.location]
         self._transcoder = None
         if native(settings.encoding) is None:
-            self._transcoder = Transcoder(self.name, self._folder, settings.encoding)
+            self._transcoder = Transcoder(
+                self.name, self._folder, settings.encoding, settings.scratch
+            )
             allowed.append(self._transcoder.location)
         self._connection.execute("SET allowed_directories = ?", [allowed])
         confine(self._connection)

@@ -50,6 +50,9 @@ _EMBEDDINGS = {"vector", "halfvec"}
 _EPOCH_US, _EPOCH_DAYS = 946_684_800_000_000, 10_957
 """PostgreSQL counts from the year 2000; the driver adds this, and infinity overflows."""
 
+_NESTED = "several dimensions in "
+_IS_NESTED = re.compile(rf'invalid input syntax for type integer: "{_NESTED}(.*)"')
+
 _HINTS = {
     "28P01": "check the user and the password of `url`",
     "42501": "grant the user of `url` the right: GRANT SELECT ON … TO …, and USAGE on the schema",
@@ -262,6 +265,12 @@ class PostgresSource:
     def _said(self, error: Exception) -> str:
         """What the server or the driver said, as one line without the password."""
         text = str(error).partition("\n\nQuery was:")[0]
+        if nested := _IS_NESTED.search(text):
+            as_json = f"to_json({identifier(nested[1])})"
+            return (
+                f"column {nested[1]!r} holds arrays of several dimensions, which no field can; "
+                f"read it with a `query`, as {as_json}"
+            )
         said = re.search(r"(?:Failed to connect: |ERROR:\s+)(.*)", text)
         line = said[1] if said else text.splitlines()[0]
         return line.replace(self._secret, "***") if self._secret else line
@@ -339,9 +348,20 @@ def _readable(field: pa.Field) -> str:
         return f"to_json({name}) AS {name}"
     if _is_opaque(field.type):
         return f"{name}::text AS {name}"
-    if pa.types.is_list(field.type) and _is_opaque(field.type.value_type):
-        return f"{name}::{'float8' if kind == '_numeric' else 'text'}[] AS {name}"
+    if pa.types.is_list(field.type):
+        plain = name
+        if _is_opaque(field.type.value_type):
+            plain = f"{name}::{'float8' if kind == '_numeric' else 'text'}[]"
+        return f"{_flat(field.name, plain)} AS {name}"
     return name
+
+
+def _flat(column: str, value: str) -> str:
+    """An array that fails the read where it has several dimensions: the driver would lose them."""
+    name = identifier(column)
+    # Of the column, lest the planner works it out beforehand.
+    failing = f"(left({name}::text, 0) || {literal(_NESTED + column)})::int = 0"
+    return f"CASE WHEN array_ndims({name}) > 1 THEN CASE WHEN {failing} THEN {value} END ELSE {value} END"
 
 
 def _kind(field: pa.Field) -> str:

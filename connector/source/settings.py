@@ -47,6 +47,8 @@ class FilesSettings:
     encoding: str = "utf-8"
     csv: CsvOptions = CsvOptions()
     timezone: str = "UTC"
+    scratch: Path | None = None
+    """A folder for copies that last as long as the source is open; the system's own if None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
+import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +24,7 @@ _NATIVE = {
     "iso8859-1": "latin-1",
 }
 _CHARACTERS = 1 << 20
+_COPIES = "copies-"
 
 
 def native(encoding: str) -> str | None:
@@ -32,11 +35,13 @@ def native(encoding: str) -> str | None:
 class Transcoder:
     """UTF-8 copies of files, each made when it is first asked for, gone with the source."""
 
-    def __init__(self, source: str, folder: Folder, encoding: str) -> None:
+    def __init__(
+        self, source: str, folder: Folder, encoding: str, scratch: Path | None = None
+    ) -> None:
         self._source = source
         self._folder = folder
         self._encoding = encoding
-        self._copies = tempfile.TemporaryDirectory(prefix="connector-", ignore_cleanup_errors=True)
+        self._copies = _private_folder(source, scratch)
         self._made: dict[str, str] = {}
 
     @property
@@ -75,6 +80,35 @@ class Transcoder:
                     f"source {self._source!r}: {name} is not in {self._encoding}",
                     hint="name the right `encoding:` on the source",
                 ) from None
+
+
+def _private_folder(source: str, scratch: Path | None) -> tempfile.TemporaryDirectory[str]:
+    """A folder named after this process, once those of processes that were killed are removed."""
+    try:
+        if scratch is not None:
+            scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for left in scratch.glob(f"{_COPIES}*.*"):
+                process = left.name.removeprefix(_COPIES).partition(".")[0]
+                if process.isdigit() and not _is_running(int(process)):
+                    shutil.rmtree(left, ignore_errors=True)
+        return tempfile.TemporaryDirectory(
+            prefix=f"{_COPIES}{os.getpid()}.", dir=scratch, ignore_cleanup_errors=True
+        )
+    except OSError as error:
+        raise SourceError(
+            f"source {source!r}: no copy of its files can be made: {error.strerror}",
+            hint="copies in UTF-8 are made in the state folder: make it writable",
+        ) from error
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _uncompressed(name: str) -> str:

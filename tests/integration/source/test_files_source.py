@@ -19,6 +19,7 @@ from connector.errors import SourceError
 from connector.source.base import Source
 from connector.source.open import open_source
 from connector.source.settings import CsvOptions, FilesSettings
+from tests.support.project_folder import ProjectFolder
 from tests.support.sources import PLACE, rows, types
 
 
@@ -202,3 +203,40 @@ except SourceError as error:
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     assert message in done.stdout
+
+
+def test_copies_lie_in_the_state_folder_and_those_of_a_killed_process_are_removed(
+    tmp_path: Path,
+) -> None:
+    folder = ProjectFolder(tmp_path)
+    folder.write(
+        "project.yaml",
+        "sources: {files: {type: files, path: data/, encoding: shift-jis}}\n"
+        'targets: {far: {base_url: "http://127.0.0.1:9/v1", api_key: x}}\n'
+        "state: {path: state}\n",
+    )
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "users.csv").write_bytes("id,name\n1,日本\n".encode("shift-jis"))
+    reading = (
+        "import sys, time; from pathlib import Path\n"
+        "from connector.project import load_project; from connector.source.base import Relation\n"
+        "from connector.source.open import open_source\n"
+        "source = open_source(load_project(Path('mappings')).source('files'))\n"
+        "source.schema(Relation(table='users.csv')); print('read', flush=True); time.sleep(600)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", reading], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    with process, process.stdout as output:
+        assert output.readline() == "read\n"
+        process.kill()
+    scratch = tmp_path / "state" / ".stage"
+    [left] = scratch.rglob("users.csv")
+    assert "日本" in left.read_text()
+    assert left.parent.parent.stat().st_mode & 0o077 == 0
+    source = open_source(folder.load().source("files"))
+    assert rows(source, table="users.csv") == [(1, "日本")]
+    assert not left.exists()
+    source.close()
+    assert list(scratch.iterdir()) == []

@@ -286,3 +286,21 @@ def test_a_server_that_goes_away_is_an_error_of_the_source(
     )
     with pytest.raises(SourceError, match=r"terminat|closed"):
         rows(postgres, table="events")
+
+
+@pytest.mark.parametrize("kind", ["int", "text", "float8", "numeric", "uuid"])
+def test_arrays_of_several_dimensions_are_not_flattened(
+    postgres_server: Postgres, database: str, postgres: Source, kind: str
+) -> None:
+    value = "'00000000-0000-0000-0000-000000000001'" if kind == "uuid" else "1"
+    flat, nested = f"array[{value}]::{kind}[]", f"array[[{value}],[{value}]]::{kind}[]"
+    for query in (
+        f"select {flat} as a",
+        f"select '{{}}'::{kind}[] as a",
+        "select null::int[] as a",
+    ):
+        assert len(rows(postgres, query=query)) == 1
+    with pytest.raises(SourceError, match="column 'a' holds arrays of several dimensions"):
+        rows(postgres, query=f"select {flat} as a union all select {nested}")
+    [(as_json,)] = rows(postgres, query=f"select to_json({nested}) as a")
+    assert str(as_json).startswith("[[")
