@@ -361,7 +361,8 @@ def _flat(column: str, value: str) -> str:
     name = identifier(column)
     # Of the column, lest the planner works it out beforehand.
     failing = f"(left({name}::text, 0) || {literal(_NESTED + column)})::int = 0"
-    return f"CASE WHEN array_ndims({name}) > 1 THEN CASE WHEN {failing} THEN {value} END ELSE {value} END"
+    refused = f"CASE WHEN {failing} THEN {value} END"
+    return f"CASE WHEN array_ndims({name}) > 1 THEN {refused} ELSE {value} END"
 
 
 def _kind(field: pa.Field) -> str:
