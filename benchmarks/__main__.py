@@ -35,6 +35,8 @@ def main() -> None:
     wanted = given.only.split(",") if given.only else list(ROWS)
     if unknown := [name for name in wanted if name not in ROWS]:
         parser.error(f"no row {', '.join(unknown)}: there are {', '.join(ROWS)} (P2 is in P1)")
+    if given.small:
+        print("a small run: it shows that every row works, its ratios say nothing")
     found: list[Result | Skipped] = []
     before, began = os.getloadavg(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="connector-bench-") as folder:

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.rows import ROWS
 from benchmarks.table import table
 
 
+@pytest.mark.timeout(900)  # some thirty processes, one after the other
 def test_every_row_of_a_small_run_without_peers_has_figures_or_says_why_not(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     ran = subprocess.run(
