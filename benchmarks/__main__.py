@@ -28,10 +28,13 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows, by comma: P1,P3")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results.json")
     parser.add_argument("--no-peers", action="store_true", help="install and run no peer")
+    parser.add_argument("--growth", help="users that P11 compares, by comma: 1000000,3000000")
     given = parser.parse_args()
     size = SMALL if given.small else Size()
     if given.no_peers:
         size = replace(size, peers=0)
+    if given.growth:
+        size = replace(size, growth=tuple(map(int, given.growth.split(","))))
     wanted = given.only.split(",") if given.only else list(ROWS)
     if unknown := [name for name in wanted if name not in ROWS]:
         parser.error(f"no row {', '.join(unknown)}: there are {', '.join(ROWS)} (P2 is in P1)")

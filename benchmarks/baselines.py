@@ -10,7 +10,7 @@ from typing import cast
 
 import duckdb
 
-from benchmarks.data import FIELDS
+from benchmarks.data import FIELDS, MORE
 
 
 def join(folder: str) -> None:
@@ -79,7 +79,7 @@ def protocol(port: str, connections: str, seconds: str) -> None:
 
 def count(folder: str) -> None:
     """Non-null values of every column."""
-    columns = ", ".join(f"count({name})" for name in ("uid", *FIELDS))
+    columns = ", ".join(f"count({name})" for name in ("uid", *FIELDS, *MORE))
     with duckdb.connect(f"{folder}/w.duckdb", read_only=True) as connection:
         began = time.perf_counter()
         connection.execute(f"SELECT {columns} FROM users").fetchall()

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-USERS = """
-CREATE TABLE {table} AS SELECT
+_TEN = """
   'user_' || i AS uid,
   ['US', 'FR', 'DE', NULL][1 + i % 4] AS country,
   CASE WHEN i % 3 = 0 THEN 'gold' END AS tier,
@@ -18,9 +17,26 @@ CREATE TABLE {table} AS SELECT
   i % 2 = 0 AS consent,
   CASE WHEN {changed} THEN 'changed' ELSE 'some text value ' || (i * 31 % 1000) END AS bio,
   (i * 13) % 100000 AS points
-FROM range({rows}) AS t(i)
 """
+_TEN_MORE = """
+  ['en', 'fr', 'de'][1 + i % 3] AS language,
+  CASE WHEN i % 5 > 0 THEN 18 + i % 70 END AS age,
+  ['f', 'm', 'x'][1 + i % 3] AS gender,
+  'city ' || (i % 5000) AS city,
+  CASE WHEN i % 7 > 2 THEN ['hotel', 'bar'] END AS reviews,
+  i % 11 AS reviews_count,
+  TIMESTAMP '2025-01-01' + INTERVAL (i % 8640000) SECOND AS seen,
+  CASE WHEN i % 10 > 0 THEN (i % 97) / 97.0 END AS churn,
+  ['web', 'app'][1 + i % 2] AS channel,
+  CASE WHEN i % 4 > 0 THEN 'a' || (i % 300) END AS segment
+"""
+USERS = f"CREATE TABLE {{table}} AS SELECT {_TEN} FROM range({{rows}}) AS t(i)"
+WIDE = f"CREATE TABLE users AS SELECT {_TEN}, {_TEN_MORE} FROM range({{rows}}) AS t(i)"
 FIELDS = ("country", "tier", "orders", "spent", "created", "cats", "consent", "bio", "points")
+MORE = (
+    "language", "age", "gender", "city", "reviews", "reviews_count", "seen", "churn", "channel",
+    "segment",
+)  # fmt: skip
 
 EVENTS = """
 CREATE TABLE events AS SELECT
@@ -58,6 +74,19 @@ fields:
   points: points
 """
 
+WIDE_MAPPING = f"""{USERS_MAPPING.rstrip()}
+  language: language
+  age: age
+  gender: gender
+  address: city
+  review_categories: reviews
+  previous_reviews: reviews_count
+  last_login: seen
+  churn_score: churn
+  signup_channel: channel
+  segment: segment
+"""
+
 EVENTS_MAPPING = """
 kind: events
 source: w
@@ -86,6 +115,11 @@ def users(folder: Path, rows: int, *, table: str = "users", changed: bool = Fals
     """A table of users; `changed` changes one in a hundred."""
     condition = "hash(i) % 100 = 0" if changed else "false"
     _execute(folder, USERS.format(table=table, rows=rows, changed=condition))
+
+
+def wide(folder: Path, rows: int) -> None:
+    """A table of users with twenty columns."""
+    _execute(folder, WIDE.format(rows=rows, changed="false"))
 
 
 def events(folder: Path, rows: int) -> None:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import duckdb
 
 from connector.errors import SourceError, first_line
+from connector.memory import memory_limit
 from connector.prepare import Bound
-from connector.snapshot.store import MEMORY_LIMIT
 from connector.source.base import Relation
 from connector.source.duckdb import LOSSLESS, confine, duckdb_errors, select
 from connector.source.settings import DuckDBSettings, SourceSettings
@@ -35,7 +35,7 @@ def readable(
     part = f"TABLESAMPLE bernoulli({sample:f} PERCENT) REPEATABLE ({_SEED})" if sample else ""
     with tempfile.TemporaryDirectory(prefix="connector-") as spill:
         connection = duckdb.connect(
-            config={**LOSSLESS, "temp_directory": spill, "memory_limit": MEMORY_LIMIT}
+            config={**LOSSLESS, "temp_directory": spill, "memory_limit": memory_limit()}
         )
         try:
             if isinstance(settings, DuckDBSettings):

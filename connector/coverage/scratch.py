@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from connector.snapshot.store import MEMORY_LIMIT
+from connector.memory import memory_limit
 from connector.source.base import ROWS_PER_BATCH
 
 
@@ -22,7 +22,7 @@ class Scratch:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="connector-")
         file = Path(self._folder.name, "scratch.duckdb")
-        self.connection = duckdb.connect(str(file), config={"memory_limit": MEMORY_LIMIT})
+        self.connection = duckdb.connect(str(file), config={"memory_limit": memory_limit()})
 
     def __enter__(self) -> Scratch:
         return self

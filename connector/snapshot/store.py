@@ -23,6 +23,7 @@ from urllib.parse import quote
 import duckdb
 
 from connector.errors import Locked, StateError, first_line
+from connector.memory import MEMORY_LIMIT, memory_limit
 from connector.sql import literal
 
 FORMAT = 2
@@ -44,9 +45,6 @@ _PATIENCE = 3.0
 """Seconds to wait for a file that somebody looks into for a moment: a plan, a list of rejects."""
 
 _LOOK = 0.05
-
-MEMORY_LIMIT = "1GB"
-"""What DuckDB may hold before it spills to the stage folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +132,7 @@ def open_store(
     connection = duckdb.connect(
         config={
             "temp_directory": str(stage / "spill"),
-            "memory_limit": MEMORY_LIMIT,
+            "memory_limit": memory_limit(),
             "arrow_lossless_conversion": True,
             "preserve_insertion_order": True,
         }
@@ -176,6 +174,12 @@ def state_errors(paths: StatePaths) -> Iterator[None]:
     """Turn what a full disk or a damaged file makes of any statement into a StateError."""
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise StateError(
+            f"comparing the rows of {paths.mapping!r} takes more than {memory_limit()} of memory, "
+            "or more disk than there is beside the state",
+            hint=f"give it more by the environment variable {MEMORY_LIMIT}, or free disk space",
+        ) from error
     except _OF_THE_FILE as error:
         raise StateError(
             f"the state file {paths.file} or its stage cannot be used: {first_line(error)}",
