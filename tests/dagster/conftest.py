@@ -56,8 +56,10 @@ class Shop:
                 connection.execute(statement)
 
     def component(self, **attributes: Any) -> SyncMappingsComponent:
-        """The component over this folder, which waits no longer than it must."""
+        """The component over this folder, which waits no longer than it must, and measures coverage
+        when it is asked to."""
         attributes.setdefault("retries", Retries(max_retries=3, seconds=0.01))
+        attributes.setdefault("coverage_every_hours", None)
         return SyncMappingsComponent(project=self.folder.path, **attributes)
 
     def defs(self, **attributes: Any) -> dg.Definitions:

@@ -359,13 +359,13 @@ def test_who_could_not_be_told_of_a_run_is_a_warning_in_its_log_and_metadata(
 
 class TestCoverage:
     def test_a_sync_says_which_tier_the_data_reach(self, shop: Shop) -> None:
-        metadata = materialized(shop.materialize("users"))
+        metadata = materialized(shop.materialize("users", coverage_every_hours=24.0))
         assert metadata["coverage_tier"] == "no tier"
         assert 0 <= metadata["coverage_good"] < 1
 
     def test_it_is_measured_again_when_it_is_old_and_plotted_over_time(self, shop: Shop) -> None:
-        first = materialized(shop.materialize("users"))
-        again = materialized(shop.materialize("users"))
+        first = materialized(shop.materialize("users", coverage_every_hours=24.0))
+        again = materialized(shop.materialize("users", coverage_every_hours=24.0))
         assert again["coverage_measured"] == first["coverage_measured"]
         assert "coverage_over_time" not in again
         later = materialized(shop.materialize("users", coverage_every_hours=0.0))
@@ -373,10 +373,13 @@ class TestCoverage:
         assert "data:image/svg+xml" in later["coverage_over_time"]
 
     def test_events_with_a_cursor_show_what_the_latest_report_found(self, shop: Shop) -> None:
-        assert "coverage_tier" not in materialized(shop.materialize("clicks"), "clicks")
+        def sync() -> dict[str, Any]:
+            return materialized(shop.materialize("clicks", coverage_every_hours=0.0), "clicks")
+
+        assert "coverage_tier" not in sync()
         project = shop.component().sync_project
         project.cover(project.choose(["clicks"]))
-        assert materialized(shop.materialize("clicks"), "clicks")["coverage_tier"] == "no tier"
+        assert sync()["coverage_tier"] == "no tier"
 
     def test_a_sync_is_done_though_its_coverage_is_not_known(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch
@@ -385,7 +388,7 @@ class TestCoverage:
             raise SourceError("away")
 
         monkeypatch.setattr(SyncProject, "cover", away)
-        result = shop.materialize("users")
+        result = shop.materialize("users", coverage_every_hours=24.0)
         assert result.success
         assert "coverage_tier" not in materialized(result)
 
