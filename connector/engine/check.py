@@ -47,7 +47,7 @@ def database_for(bound: Bound, settings: SourceSettings) -> Database:
     if database is None:
         raise _problem(
             mapping.place,
-            f"`engine: warehouse` needs PostgreSQL, and source {mapping.source!r} is none",
+            f"`engine: warehouse` needs PostgreSQL or Snowflake, which {mapping.source!r} is not",
             "leave `engine` out: rows are then compared on this machine",
         )
     return database

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import sqlalchemy as sa
 
-from connector.source.settings import SourceSettings, SQLAlchemySettings
+from connector.source.settings import SnowflakeSettings, SourceSettings, SQLAlchemySettings
 
 
 class Session(Protocol):
@@ -81,4 +81,8 @@ def database_of(settings: SourceSettings) -> Database | None:
         url = sa.make_url(settings.url.get_secret_value())
         if url.get_backend_name() == "postgresql":
             return PostgresDatabase(settings, url)
+    if isinstance(settings, SnowflakeSettings):
+        from connector.engine.snowflake import SnowflakeDatabase
+
+        return SnowflakeDatabase(settings)
     return None

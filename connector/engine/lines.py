@@ -156,9 +156,7 @@ class Lines:
         """Counts that only we change."""
         lines = self.table.c
         conditions = (lines.present, lines.skipped, lines.known & ~lines.deleted)
-        counts = [
-            sa.func.coalesce(sa.func.sum(sa.case((each, 1), else_=0)), 0) for each in conditions
-        ]
+        counts = [sa.func.count(sa.case((each, 1))) for each in conditions]
         with self.database.session() as session:
             return Totals(*map(int, session.run(sa.select(*counts))[0]))
 
@@ -166,9 +164,9 @@ class Lines:
         self, lines: pa.RecordBatchReader, keys: pa.RecordBatchReader | None = None
     ) -> None:
         """Put `lines` in the place of those of `keys`, or of all; at once or not at all."""
-        staged = _temporary("sequen_staged", COLUMNS)
-        gone = _temporary("sequen_gone", {"key": "text"})
         with self.database.session() as session:
+            staged = _temporary("sequen_staged", COLUMNS)
+            gone = _temporary("sequen_gone", {"key": "text"})
             for table in (staged, gone):
                 session.run(CreateTable(table))
             changed = session.fill(staged, plain(lines, COLUMNS))
@@ -186,9 +184,9 @@ class Lines:
 
     def forget(self, owners: Iterable[int]) -> None:
         """Drop the lines of users by 60 bits of their keyed hash."""
-        gone = _temporary("sequen_gone", {"owner": "number"})
         batch = pa.table({"owner": pa.array(owners, pa.int64())})
         with self.database.session() as session:
+            gone = _temporary("sequen_gone", {"owner": "number"})
             session.run(CreateTable(gone))
             session.fill(gone, batch.to_reader())
             with session.atomic():

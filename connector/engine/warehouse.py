@@ -76,7 +76,6 @@ class WarehouseEngine:
             move_there(self._lines, store, suppressions, events=self._events)
             store.remember(**{LINES: self.where, LEAVING: None})
         check_in(self._lines, store)
-        forget(self._lines, store, suppressions)
 
     def load(
         self, stage: Stage, suppressions: Suppressions, feed: Sequence[str], *, refresh: bool

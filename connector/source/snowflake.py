@@ -118,6 +118,16 @@ class SnowflakeSource:
             with stream(schema, self._batches(cursor, relation, schema)) as reader:
                 yield reader
 
+    def plain(self, relation: Relation) -> str:
+        """The statement for the rows of a relation as the warehouse has them, not as they are
+        read."""
+        columns = [identifier(name) for name in relation.columns or ()]
+        return select(relation, table_or_query(relation), columns)
+
+    def is_unique(self, relation: Relation, column: str) -> bool:
+        """False: a key of Snowflake's is what somebody says, not what it sees to."""
+        return False
+
     def origin(self, relation: Relation) -> Origin | None:
         """None: rows are read."""
         return None

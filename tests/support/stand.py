@@ -24,14 +24,15 @@ from connector.snapshot.store import Store
 from connector.sync import sync
 from tests.support.postgres import Postgres
 from tests.support.project_folder import ProjectFolder
+from tests.support.snowflake import Snowflake
 from tests.support.wiretap import Wiretap
 
-SCHEMA = """
-CREATE TABLE users (user_id text, country text, tier text, orders int, note text, unused text,
-    closed boolean, erase boolean, consent boolean);
-CREATE TABLE orders (order_id bigint, user_id text, total float8, seen timestamp);
-CREATE TABLE erasures (user_id text);
-"""
+SCHEMA = (
+    "CREATE TABLE users (user_id text, country text, tier text, orders int, note text, "
+    "unused text, closed boolean, erase boolean, consent boolean)",
+    "CREATE TABLE orders (order_id bigint, user_id text, total float, seen timestamp)",
+    "CREATE TABLE erasures (user_id text)",
+)
 
 USERS = """\
 kind: users
@@ -105,7 +106,7 @@ class Stand:
     """One engine over one database."""
 
     folder: Path
-    server: Postgres
+    server: Postgres | Snowflake
     database: str
     far: Sandbox
     engine: str
@@ -113,6 +114,7 @@ class Stand:
     otherwise: str = "soft"
     more: str = ""
     url: str = ""
+    """Another way to the server than its own."""
     tap: Wiretap = field(init=False)
 
     def __post_init__(self) -> None:
@@ -124,10 +126,9 @@ class Stand:
         """The project, with something else said of it."""
         for name, value in changes.items():
             setattr(self, name, value)
-        url = self.url or self.server.url(self.database)
         files = ProjectFolder(
             self.folder,
-            f'sources: {{w: {{type: sqlalchemy, url: "{url}"}}}}\n'
+            f"sources: {{w: {{{self._source()}}}}}\n"
             f'targets: {{far: {{base_url: "{self.tap.base_url}", api_key: sandbox, '
             "timeout: 30, give_up_after: 60}}\nstate: {path: state}\n",
         )
@@ -135,6 +136,15 @@ class Stand:
         files.write("users.yaml", USERS.format(**settings, more=self.more))
         files.write("orders.yaml", ORDERS.format(engine=self.engine))
         self._files = files
+
+    def _source(self) -> str:
+        """The settings of the source, as YAML."""
+        if isinstance(self.server, Postgres):
+            return f'type: sqlalchemy, url: "{self.url or self.server.url(self.database)}"'
+        return (
+            f"type: snowflake, account: tests, user: tests, password: made-up, "
+            f'url: "{self.server.url}", database: {self.database}, schema: ANALYTICS'
+        )
 
     def project(self) -> Project:
         return self._files.load()

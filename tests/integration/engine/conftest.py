@@ -8,6 +8,7 @@ import pytest
 
 from connector.sandbox import Handle, Sandbox
 from tests.support.postgres import postgres_server  # noqa: F401
+from tests.support.snowflake import snowflake_server  # noqa: F401
 
 __all__ = ["Handle"]
 

@@ -32,7 +32,7 @@ INSERT INTO users VALUES ('u41', 'de', 'gold', 1, 'n', 'x', false, false, true)
 @pytest.fixture
 def stand(tmp_path: Path, far: Handle, postgres_server: Postgres) -> Iterator[Stand]:
     database = postgres_server.database()
-    postgres_server.run(database, TABLES)
+    postgres_server.run(database, *TABLES)
     stand = Stand(tmp_path, postgres_server, database, far, "warehouse")
     yield stand
     stand.close()

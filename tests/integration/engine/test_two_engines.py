@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from connector.sandbox import Sandbox
 from tests.support.postgres import Postgres
+from tests.support.snowflake import Snowflake
 from tests.support.stand import SCHEMA, Stand, essence
 
 UIDS = st.sampled_from([f"u{n}" for n in range(8)] + ["", "ü ' \" \\", "N"])
@@ -98,15 +99,20 @@ def sandboxes() -> Iterator[tuple[Sandbox, Sandbox]]:
 
 _numbers = itertools.count()
 
+
+def _rows(numbers: range, row: str) -> str:
+    return ", ".join(row.format(i=number) for number in numbers)
+
+
 STORY = [
-    ("sql", "INSERT INTO users SELECT 'u' || i, 'de', 'gold', i, 'x', 'x', false, false, true "
-            "FROM generate_series(1, 12) AS i"),
+    ("sql", "INSERT INTO users VALUES "
+            + _rows(range(1, 13), "('u{i}', 'de', 'gold', {i}, 'x', 'x', false, false, true)")),
     ("sql", "INSERT INTO users (user_id, note, consent) VALUES (NULL, 'x', true), "
             "('twice', 'x', true), ('twice', 'x', true), ('bad', 'poison', true)"),
-    ("sql", "INSERT INTO orders SELECT i, 'u' || i, i, '2026-03-01' FROM generate_series(1, 5) i"),
+    ("sql", "INSERT INTO orders VALUES " + _rows(range(1, 6), "({i}, 'u{i}', {i}, '2026-03-01')")),
     ("crash", "after"),
     ("sql", "UPDATE users SET country = 'it' WHERE orders < 4"),
-    ("sql", "INSERT INTO erasures VALUES ('u9'), ('stranger')"),
+    ("sql", "INSERT INTO erasures VALUES ('u9'), ('u5'), ('stranger')"),
     ("crash", "halfway"),
     ("sql", "UPDATE users SET erase = true WHERE user_id = 'u8'"),
     ("sql", "UPDATE users SET closed = true WHERE user_id IN ('u7', 'u6')"),
@@ -124,10 +130,16 @@ STORY = [
 """A little of everything, in an order in which it matters."""
 
 
+@pytest.mark.parametrize(("warehouse", "steps"), [("postgres", None), ("snowflake", 10)])
 def test_the_same_story_sends_the_same_requests_from_either_engine(
-    tmp_path: Path, postgres_server: Postgres, sandboxes: tuple[Sandbox, Sandbox]
+    tmp_path: Path,
+    warehouse: str,
+    steps: int | None,
+    request: pytest.FixtureRequest,
+    sandboxes: tuple[Sandbox, Sandbox],
 ) -> None:
-    _live(STORY, tmp_path, postgres_server, sandboxes)
+    server = request.getfixturevalue(f"{warehouse}_server")
+    _live(STORY[:steps], tmp_path, server, sandboxes)
 
 
 @pytest.mark.chaos
@@ -152,11 +164,11 @@ def test_any_history_sends_the_same_requests_from_either_engine(
 def _live(
     history: Sequence[tuple[str, str]],
     folder: Path,
-    server: Postgres,
+    server: Postgres | Snowflake,
     sandboxes: tuple[Sandbox, Sandbox],
 ) -> None:
     database = server.database()
-    server.run(database, SCHEMA)
+    server.run(database, *SCHEMA)
     stands = []
     for far, engine in zip(sandboxes, ("duckdb", "warehouse"), strict=True):
         far.reset()

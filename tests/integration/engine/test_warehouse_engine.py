@@ -35,7 +35,7 @@ FEW = "substr(user_id, 2)::int % 1000 = 0"
 @pytest.fixture
 def stand(tmp_path: Path, far: Handle, postgres_server: Postgres) -> Iterator[Stand]:
     database = postgres_server.database()
-    postgres_server.run(database, TABLES)
+    postgres_server.run(database, *TABLES)
     stand = Stand(tmp_path, postgres_server, database, far, "warehouse")
     yield stand
     stand.close()
@@ -205,7 +205,7 @@ def test_only_a_warehouse_that_compares_is_taken(tmp_path: Path) -> None:
     )
     project = folder.load()
     with (
-        pytest.raises(ConfigError, match="needs PostgreSQL, and source 'files' is none"),
+        pytest.raises(ConfigError, match="Snowflake, which 'files' is not"),
         bind(project, project.mapping("m")),
     ):
         pass
