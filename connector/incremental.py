@@ -44,6 +44,18 @@ def start_over(store: Store) -> None:
     store.remember(watermark=None, horizon=None)
 
 
+def remember_types(bound: Bound, compared: Compared) -> None:
+    """Note the type of each field, which the platform fixes when it first arrives.
+
+    A field that is no longer mapped keeps its type there, and here: but for a full refresh, which
+    is what follows once it was given another on the platform.
+    """
+    store = compared.stage.store
+    before = {} if compared.rules.refresh else json.loads(store.meta("types") or "{}")
+    now = {name: str(type_) for name, type_ in bound.compiled.types.items()}
+    store.remember(types=json.dumps(before | now))
+
+
 def remember_read(bound: Bound, compared: Compared, started: datetime) -> None:
     """Note what the next sync has to know: types, row count, and how far the cursor came.
 
@@ -51,8 +63,8 @@ def remember_read(bound: Bound, compared: Compared, started: datetime) -> None:
     """
     store, mapping = compared.stage.store, bound.mapping
     complete = compared.rules.complete
+    remember_types(bound, compared)
     store.remember(
-        types=json.dumps({name: str(type_) for name, type_ in bound.compiled.types.items()}),
         rows=str(compared.decided.source) if complete else store.meta("rows"),
         cursor=mapping.cursor,
     )

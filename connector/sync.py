@@ -25,7 +25,7 @@ from connector.errors import (
     UsageError,
 )
 from connector.follow import Following
-from connector.incremental import freshness, remember_read, start_over
+from connector.incremental import freshness, remember_read, remember_types, start_over
 from connector.listeners.tell import tell
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
@@ -257,6 +257,9 @@ def _sync_one(run: Run, mapping: Mapping, report: MappingReport) -> None:
                 )
                 if run.options.full_refresh:
                     start_over(store)
+                if report.planned:
+                    # Before the first of them can arrive: a process may be killed at any time.
+                    remember_types(bound, compared)
                 lags = send(run, mapping, compared, report)
             compared.stage.record_rejects(
                 compared.rules,
