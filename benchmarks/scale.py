@@ -20,11 +20,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--shards", type=int, default=4)
-    parser.add_argument("--large", type=int, default=10_000_000, help="0 leaves it out")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="connector-scale-") as folder, served() as port:
-        if given.large:
-            large(Path(folder) / "large", given.large, port)
         users(Path(folder) / "users", given.rows, port)
         events(Path(folder) / "events", given.rows, port)
         sharded(Path(folder) / "shards", given.rows, given.shards, port)
@@ -54,14 +51,6 @@ def sharded(folder: Path, rows: int, shards: int, port: int) -> None:
     show(f"users, shard 1/{shards}", folder, sync(folder, "--shard", f"1/{shards}"))
     again = sync(folder, "--shard", f"1/{shards}")
     show(f"users, shard 1/{shards}, nothing changed", folder, again)
-
-
-def large(folder: Path, rows: int, port: int) -> None:
-    """Comparing alone, for what is many: nothing is sent."""
-    data.project(folder, data.USERS_MAPPING, port=port)
-    data.users(folder, rows)
-    show("users, taken as sent", folder, sync(folder, "--rebaseline"))
-    show("users, nothing changed", folder, sync(folder))
 
 
 def sync(folder: Path, *options: str) -> Run:
