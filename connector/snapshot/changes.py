@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from connector.errors import StateError, first_line
 from connector.snapshot.lags import Lags
-from connector.snapshot.stage import SENT
+from connector.snapshot.stage import SENT, stable
 from connector.snapshot.store import Store, merge
 
 ROWS_PER_BATCH = 8_192
@@ -81,9 +81,7 @@ class Changes:
         self._version = version
         self._limit = limit
         self._reader = store.connection.cursor()
-        self._reader.execute("USE stage")
         self._journal = store.connection.cursor()
-        self._journal.execute("USE stage")
         # Batches are handed out on one thread and settled on another.
         self._lock = threading.Lock()
         self._marker = store.connection.cursor()
@@ -157,7 +155,7 @@ class Changes:
         kept = "p.payload" if self._queries.keep_payload else "NULL::VARCHAR"
         yield (
             f"SELECT d.key, p.payload || ',' AS payload, d.fingerprint, "
-            f"md5_number_lower(p.payload) AS stable, d.cursor, p.digests, {kept} AS kept, "
+            f"{stable('p.payload')} AS stable, d.cursor, p.digests, {kept} AS kept, "
             f"d.subject, d.reason "
             f"FROM decisions AS d JOIN ({self._queries.with_row(decision)}) AS p ON p.row = d.row "
             f"WHERE d.decision = '{decision}' AND d.reason <> 'consent'"

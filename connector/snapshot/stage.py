@@ -223,8 +223,8 @@ class Stage:
         before = self.store.meta("fingerprint_engine")
         if before is not None and before != engine:
             self._connection.execute(
-                f"CREATE OR REPLACE TABLE stables AS SELECT row, md5_number_lower(payload) "  # noqa: S608 - the compiler's own SQL
-                f"AS stable FROM ({payloads})",
+                f"CREATE OR REPLACE TABLE stables AS SELECT row, {stable('payload')} AS stable "  # noqa: S608 - the compiler's own SQL
+                f"FROM ({payloads})",
                 parameters or None,
             )
             self.store.execute("restamp")
@@ -290,7 +290,7 @@ class Stage:
             self._connection.execute(
                 f"INSERT INTO state.journal "  # noqa: S608 - the compiler's own SQL
                 f"SELECT d.key, d.subject, d.decision, d.fingerprint, "
-                f"md5_number_lower(p.payload), d.cursor, "
+                f"{stable('p.payload')}, d.cursor, "
                 f"p.digests, {kept} FROM decisions AS d JOIN ({query}) AS p ON p.row = d.row "
                 f"WHERE d.decision = '{decision}' AND d.reason <> 'consent'",
                 parameters or None,
@@ -322,6 +322,11 @@ class Stage:
             "LIMIT coalesce(?, 9223372036854775807)",
             [decision, limit],
         )
+
+
+def stable(payload: str) -> str:
+    """SQL of 64 bits of a payload's MD5: what md5_number_lower() gives, for half of its time."""
+    return f"(md5_number({payload}) >> 64)::UBIGINT"
 
 
 def take(store: Store, name: str, columns: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """The state file of one mapping and target, and the connection that all row work happens on.
 
-The connection sees three databases: `state` (the file that lasts), `stage` (this read, in a private
-folder that is wiped before and after) and its own memory. It is locked in: expressions of a mapping
-run here, and reach no file and no setting.
+The connection sees two databases: `state`, the file that lasts, and its own memory, where this read
+is staged. What the memory limit has no room for spills to a private folder that is wiped before and
+after. It is locked in: expressions of a mapping run here, and reach no file and no setting.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class StatePaths:
 
     @property
     def stage(self) -> Path:
-        """The private folder for staged rows and spills."""
+        """The private folder that staged rows spill to."""
         return self.folder / ".stage" / quote(self.mapping, safe=" ")
 
 
@@ -144,13 +144,12 @@ def open_store(
             with _folder_errors(paths):
                 _wipe_leftovers(stage)
                 private_folder(stage)
-            _attach_stage(connection, stage, origin)
+            _lock_in(connection, origin)
             store = Store(paths, connection)
             with state_errors(paths):
                 _prepare(store)
                 yield store
         finally:
-            _leave_stage(connection)
             # While the state file is still ours: later, the folder may be the next process's.
             shutil.rmtree(stage, ignore_errors=True)
             connection.close()
@@ -222,22 +221,11 @@ def _attach_state(
     _restrict(paths)
 
 
-def _attach_stage(connection: duckdb.DuckDBPyConnection, stage: Path, origin: Path | None) -> None:
+def _lock_in(connection: duckdb.DuckDBPyConnection, origin: Path | None) -> None:
     if origin is not None:
         connection.execute(f"ATTACH {literal(str(origin))} AS origin (READ_ONLY)")
-    connection.execute(f"ATTACH {literal(str(stage / 'stage.duckdb'))} AS stage")
-    connection.execute("USE stage")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-
-
-def _leave_stage(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
-        connection.execute("USE memory")
-        connection.execute("DETACH stage")
-    except duckdb.Error:
-        # Something is still open in it, or the disk is full: closing the connection ends that too.
-        return
 
 
 def _unreadable(paths: StatePaths, error: duckdb.Error) -> StateError:
