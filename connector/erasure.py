@@ -265,7 +265,9 @@ def _send(
     ledger_.sent(hashes)
 
     def settle(settlement: Settlement) -> None:
-        answers = {hashes[at]: settlement.answers.get(at) for at in settlement.acknowledged}
+        answers = {
+            hashes[at]: settlement.answers.get(at) for run in settlement.acknowledged for at in run
+        }
         ledger_.confirm(answers, run_id)
         operation.acknowledged += len(answers)
         operation.rejected += len(settlement.rejected)

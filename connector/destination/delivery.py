@@ -270,17 +270,14 @@ class DeliveryRun:
     def _acknowledge(self, job: Job) -> None:
         first = job.batch.first
         if job.key is not None:
-            self._journal.acknowledged.append(first + job.start)
+            self._journal.acknowledge(range(first + job.start, first + job.stop))
             self._settled += 1
             self._release(job.key)
             return
-        if job.skipped:
-            rows = [row for row in range(job.start, job.stop) if row not in job.skipped]
-            self._journal.acknowledged.extend(first + row for row in rows)
-            for row, words in job.proven.items():
-                self._journal.rejected.append(_rejection(first + row, words))
-        else:
-            self._journal.acknowledged.extend(range(first + job.start, first + job.stop))
+        for run in job.runs():
+            self._journal.acknowledge(range(first + run.start, first + run.stop))
+        for row, words in job.proven.items():
+            self._journal.rejected.append(_rejection(first + row, words))
         self._limits.accepted(job.rows, job.size)
         self._refused_in_a_row = 0
         if job.found:

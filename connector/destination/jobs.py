@@ -100,10 +100,15 @@ class Job:
 
     def _pieces(self) -> Iterator[memoryview]:
         data, offsets = self.batch.payloads.data, self.batch.payloads.offsets
+        for run in self.runs():
+            yield data[offsets[run.start] : offsets[run.stop] - 1]
+
+    def runs(self) -> Iterator[range]:
+        """The rows that the request carries, where none was left out as one run."""
         start = self.start
         for row in (*sorted(self.skipped), self.stop):
             if row > start:
-                yield data[offsets[start] : offsets[row] - 1]
+                yield range(start, row)
             start = row + 1
 
     @property

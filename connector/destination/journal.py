@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,12 +25,20 @@ class Journal:
         self._on_time = on_time
         self._ending = asyncio.Event()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="delivery-settle")
-        self.acknowledged = array("q")
+        self.acknowledged: list[range] = []
         self.rejected: list[Rejection] = []
         self.answers: dict[int, int] = {}
         self.replies: dict[int, Reply] = {}
         self.late = False
         self.task = asyncio.create_task(self._run())
+
+    def acknowledge(self, rows: range) -> None:
+        """A run of rows was accepted."""
+        before = self.acknowledged[-1] if self.acknowledged else range(0)
+        if before.stop == rows.start and before:
+            self.acknowledged[-1] = range(before.start, rows.stop)
+        else:
+            self.acknowledged.append(rows)
 
     async def end(self) -> None:
         """Settle what is left; raises what a settlement raised."""
@@ -53,7 +60,7 @@ class Journal:
         if not self.acknowledged and not self.rejected:
             return
         settlement = Settlement(self.acknowledged, self.rejected, self.answers, self.replies)
-        self.acknowledged, self.rejected = array("q"), []
+        self.acknowledged, self.rejected = [], []
         self.answers, self.replies = {}, {}
         loop = asyncio.get_running_loop()
         overdue = loop.call_later(self._seconds, self._overdue)

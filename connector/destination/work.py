@@ -81,13 +81,14 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Rows whose fate is known since the last settlement. Sequences are in no order.
+    """Rows whose fate is known since the last settlement, in no order.
 
-    `answers` holds the status that confirmed each hard delete, by its sequence: 404 says that there
-    was nobody to delete. `replies` holds the answer to each acknowledged row that asks.
+    `acknowledged` are runs of sequences. `answers` holds the status that confirmed each hard
+    delete, by its sequence: 404 says that there was nobody to delete. `replies` holds the answer to
+    each acknowledged row that asks.
     """
 
-    acknowledged: Sequence[int]
+    acknowledged: Sequence[range]
     rejected: Sequence[Rejection]
     answers: Mapping[int, int] = field(default_factory=dict)
     replies: Mapping[int, Reply] = field(default_factory=dict)

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from connector.errors import StateError, first_line
-from connector.snapshot.changes import ChangeBatch, Changes, Refused
+from connector.snapshot.changes import Changes, Parts, Refused, chosen
 from connector.snapshot.stage import Suppressions, list_suppressions
 from connector.snapshot.store import Store, statements
 
@@ -55,7 +55,7 @@ class Requests(Changes):
 
     def answer(
         self,
-        acknowledged: Sequence[int],
+        acknowledged: Sequence[range],
         refused: Sequence[Refused],
         answers: Mapping[int, Answered],
     ) -> None:
@@ -71,7 +71,8 @@ class Requests(Changes):
         more = [Refused(at, 200, "unreadable_answer", message) for at in unreadable]
         self.unreadable += len(more)
         self._answers = answers
-        self.settle([at for at in acknowledged if at not in unreadable], [*refused, *more])
+        readable = [at for run in acknowledged for at in run if at not in unreadable]
+        self.settle([range(at, at + 1) for at in readable], [*refused, *more])
 
     def _unreadable(self, answers: Mapping[int, Answered]) -> set[int]:
         if not answers:
@@ -82,12 +83,14 @@ class Requests(Changes):
         self._journal.unregister("replied")
         return {position for (position,) in found}
 
-    def _acknowledge(self, change: ChangeBatch, positions: list[int]) -> None:
-        super()._acknowledge(change, positions)
-        rows = change.rows.select(["key", "payload", "subject"]).take(pa.array(positions))
-        answers = [self._answers[position + change.first] for position in positions]
+    def _acknowledge(self, decision: str, parts: Parts) -> None:
+        super()._acknowledge(decision, parts)
+        names = ["key", "payload", "subject"]
+        table = pa.Table.from_batches([chosen(change, runs, names) for change, runs in parts])
+        answers = [
+            self._answers[at + change.first] for change, runs in parts for run in runs for at in run
+        ]
         times = pa.array([int(each.asked_at * 1_000_000) for each in answers], pa.int64())
-        table = pa.Table.from_batches([rows])
         table = table.append_column("answer", _texts(answers))
         table = table.append_column("asked_at", times.cast(pa.timestamp("us", "UTC")))
         self._journal.register("answered", table)

@@ -7,10 +7,12 @@ handed out, journalled in the state file without looking at single rows.
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, bisect_right
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, groupby
 from time import time_ns
 from typing import Any
 
@@ -60,6 +62,10 @@ class Refused:
     field: str | None = None
 
 
+Parts = Sequence[tuple[ChangeBatch, Sequence[range]]]
+"""Batches, each with runs of its rows."""
+
+
 class Changes:
     """Hands out the changes of one stage and journals what becomes of them.
 
@@ -86,6 +92,7 @@ class Changes:
         self._lock = threading.Lock()
         self._marker = store.connection.cursor()
         self._unsettled = {key for (key,) in store.fetch("FROM state.unsettled")}
+        self._refused_before = bool(store.fetch("FROM state.rejects WHERE origin = 'api' LIMIT 1"))
         self._out: list[ChangeBatch] = []
         self._firsts: list[int] = []
         self._open: list[int] = []
@@ -161,39 +168,40 @@ class Changes:
             f"WHERE d.decision = '{decision}' AND d.reason <> 'consent'"
         )
 
-    def erased(self, acknowledged: Sequence[int]) -> list[tuple[str, int]]:
+    def erased(self, acknowledged: Sequence[range]) -> list[tuple[str, int]]:
         """The keys among those positions that were hard-deleted, each with its position."""
         return [
-            (key, position + self._out[index].first)
-            for index, positions in self._grouped(sorted(acknowledged))
-            if self._out[index].decision == "hard_delete"
-            for key, position in zip(
-                self._out[index].rows.column("key").take(pa.array(positions)).to_pylist(),
-                positions,
+            pair
+            for _, change, runs in self._within(acknowledged)
+            if change.decision == "hard_delete"
+            for pair in zip(
+                chosen(change, runs, ["key"]).column(0).to_pylist(),
+                (at + change.first for run in runs for at in run),
                 strict=True,
             )
         ]
 
-    def settle(self, acknowledged: Sequence[int], refused: Sequence[Refused]) -> None:
+    def settle(self, acknowledged: Sequence[range], refused: Sequence[Refused]) -> None:
         """Journal what was acknowledged and remember what was refused. Durable on return.
+
+        `acknowledged` are runs of positions, in any order.
 
         Raises:
             StateError: the state file could not be written; nothing of this call is remembered.
         """
-        done: list[tuple[int, int]] = []
         by_position = {item.position: item for item in refused}
+        accepted = list(self._within(acknowledged))
+        others = list(self._within([range(at, at + 1) for at in by_position]))
         try:
             self._journal.execute("BEGIN")
-            for index, positions in self._grouped(sorted(acknowledged)):
-                self._acknowledge(self._out[index], positions)
-                done.append((index, len(positions)))
-            for index, positions in self._grouped(sorted(by_position)):
-                self._refuse(self._out[index], positions, by_position)
-                done.append((index, len(positions)))
+            for decision, parts in groupby(accepted, key=lambda part: part[1].decision):
+                self._acknowledge(decision, [(change, runs) for _, change, runs in parts])
+            for _, change, runs in others:
+                self._refuse(change, runs, by_position)
             self._journal.execute("COMMIT")
         except duckdb.Error as error:
             raise self._unwritable(error) from error
-        self._forget(done)
+        self._forget([(index, sum(map(len, runs))) for index, _, runs in (*accepted, *others)])
 
     def _unwritable(self, error: duckdb.Error) -> StateError:
         return StateError(
@@ -201,40 +209,52 @@ class Changes:
             hint="what is not journalled is sent again by the next sync; mend the disk first",
         )
 
-    def _grouped(self, positions: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
-        """Sorted positions by the batch they lie in, counted from its first row."""
-        start = 0
-        while start < len(positions):
-            index = bisect_right(self._firsts, positions[start]) - 1
-            first = self._firsts[index]
-            end = bisect_left(positions, first + self._out[index].rows.num_rows, start)
-            yield index, [position - first for position in positions[start:end]]
-            start = end
+    def _within(self, runs: Sequence[range]) -> Iterator[tuple[int, ChangeBatch, list[range]]]:
+        """Runs of positions by the batch they lie in, counted from its first row."""
+        found: dict[int, list[range]] = {}
+        for run in sorted(runs, key=lambda run: run.start):
+            start = run.start
+            while start < run.stop:
+                index = bisect_right(self._firsts, start) - 1
+                first = self._firsts[index]
+                stop = min(run.stop, first + self._out[index].rows.num_rows)
+                found.setdefault(index, []).append(range(start - first, stop - first))
+                start = stop
+        return ((index, self._out[index], inside) for index, inside in found.items())
 
-    def _acknowledge(self, change: ChangeBatch, positions: list[int]) -> None:
-        columns = change.rows.select(
-            ["key", "subject", "fingerprint", "stable", "cursor", "digests", "kept"]
-        )
-        if len(positions) < columns.num_rows:
-            columns = columns.take(pa.array(positions))
-        self._journal.register("settled", pa.Table.from_batches([columns]))
+    def _acknowledge(self, decision: str, parts: Parts) -> None:
+        """Enter rows of one decision. Those that nothing is known of yet, and nothing has to be
+        undone for, go where the journal would bring them."""
+        names = ["key", "subject", "fingerprint", "stable", "cursor", "digests", "kept", "reason"]
+        rows = pa.Table.from_batches([chosen(change, runs, names) for change, runs in parts])
+        self._journal.register("settled", rows)
+        if decision == "event":
+            self._journal.execute(
+                "INSERT INTO state.snapshot "
+                "SELECT key, subject, fingerprint, stable, false, cursor, digests, kept "
+                "FROM settled WHERE reason = 'new'"
+            )
+            if self._refused_before:
+                self._journal.execute(
+                    "DELETE FROM state.rejects "
+                    "WHERE origin = 'api' AND key IN (SELECT key FROM settled)"
+                )
         self._journal.execute(
             "INSERT INTO state.journal "
-            "SELECT key, subject, ?, fingerprint, stable, cursor, digests, kept "
-            "FROM settled",
-            [change.decision],
+            "SELECT key, subject, $decision, fingerprint, stable, cursor, digests, kept "
+            "FROM settled WHERE $decision <> 'event' OR reason <> 'new'",
+            {"decision": decision},
         )
         self._journal.unregister("settled")
-        self.lags.add(columns.column("cursor"), time_ns() // 1_000_000)
-        self.acknowledged[change.decision] += len(positions)
+        self.lags.add(rows.column("cursor"), time_ns() // 1_000_000)
+        self.acknowledged[decision] += rows.num_rows
 
     def _refuse(
-        self, change: ChangeBatch, positions: list[int], by_position: dict[int, Refused]
+        self, change: ChangeBatch, runs: list[range], by_position: dict[int, Refused]
     ) -> None:
         now = datetime.now(UTC).replace(tzinfo=None)
-        rows = change.rows.select(["key", "subject", "fingerprint", "cursor"]).take(
-            pa.array(positions)
-        )
+        rows = chosen(change, runs, ["key", "subject", "fingerprint", "cursor"])
+        positions = [at for run in runs for at in run]
         for row, position in zip(rows.to_pylist(), positions, strict=True):
             item = by_position[position + change.first]
             self._refuse_one(change.decision, row, item, now)
@@ -286,3 +306,11 @@ class Changes:
         for cursor in (self._reader, self._journal, self._marker):
             cursor.close()
         merge(self._store)
+
+
+def chosen(change: ChangeBatch, runs: Sequence[range], names: Sequence[str]) -> pa.RecordBatch:
+    """Columns of the rows in runs of a batch; one run of them is not copied."""
+    rows = change.rows.select(names)
+    if len(runs) == 1:
+        return rows.slice(runs[0].start, len(runs[0]))
+    return rows.take(pa.array(array("q", chain.from_iterable(runs))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ class Ledger:
 
     def settle(self, settlement: Settlement) -> None:
         self.settlements += 1
-        self.acknowledged.update(settlement.acknowledged)
+        self.acknowledged.update(chain.from_iterable(settlement.acknowledged))
         for rejection in settlement.rejected:
             assert rejection.sequence not in self.rejected
             self.rejected[rejection.sequence] = rejection

@@ -255,7 +255,7 @@ def test_settlements_come_soon_after_acknowledgements_and_never_two_at_once(
     def settle(settlement: Settlement) -> None:
         overlapped.append(not running.acquire(blocking=False))
         time.sleep(0.02)
-        settled.append(len(settlement.acknowledged))
+        settled.append(sum(map(len, settlement.acknowledged)))
         running.release()
 
     with Loopback(lambda request: Answer(delay=0.01)) as server:
