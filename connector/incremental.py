@@ -70,7 +70,7 @@ def remember_read(bound: Bound, compared: Compared, started: datetime) -> None:
     )
     if mapping.cursor is not None:
         _advance(mapping, compared, started)
-    elif mapping.kind is Kind.EVENTS:
+    elif mapping.kind is Kind.EVENTS and compared.decided.known:
         compared.stage.forget_gone()
 
 

@@ -21,7 +21,7 @@ from connector.errors import ConfigError, Problem, SourceError, first_line, with
 from connector.incremental import next_window
 from connector.mapping.chain import Chain
 from connector.mapping.compile import Compiled, compile_mapping
-from connector.mapping.mapping import Mapping, Pii
+from connector.mapping.mapping import Constant, Mapping, Pii
 from connector.mapping.rules import Kind
 from connector.project import Project
 from connector.snapshot.stage import Cut, Decided, Rules, Stage, Suppressions
@@ -167,8 +167,11 @@ class Compared:
 
     def types(self) -> dict[str, int]:
         """How many events of each type are to be sent."""
-        if not self.decided.count("event"):
+        events = self.decided.count("event")
+        if not events:
             return {}
+        if isinstance(self.chain.mapping.event_type, Constant):
+            return {str(self.chain.mapping.event_type.value): events}
         sql = self.chain.types("rowid IN (SELECT row FROM decisions WHERE decision = 'event')")
         used = {name: value for name, value in self.parameters.items() if f"${name}" in sql}
         return dict(self.stage.store.fetch(sql, used or None))

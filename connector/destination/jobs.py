@@ -91,7 +91,8 @@ class Job:
         if batch.operation is Operation.HARD_DELETE:
             return requests.erase(batch.keys.text(self.start))
         if batch.operation is Operation.EVENT:
-            return requests.events(b",".join(self._pieces()))
+            pieces = list(self._pieces())
+            return requests.events(pieces[0] if len(pieces) == 1 else b",".join(pieces))
         offsets = batch.payloads.offsets
         payload = batch.payloads.data[offsets[self.start] : offsets[self.start + 1] - 1]
         if batch.operation is Operation.RECOMMENDATION:

@@ -32,9 +32,9 @@ def user(payload: bytes) -> Request:
     return Request("POST", "/users", payload)
 
 
-def events(payload: bytes) -> Request:
+def events(payload: bytes | memoryview) -> Request:
     """Append events; `payload` is their JSON objects, separated by commas."""
-    return Request("POST", "/events", b'{"events":[' + payload + b"]}")
+    return Request("POST", "/events", b"".join((b'{"events":[', payload, b"]}")))
 
 
 def recommend(payload: bytes) -> Request:
