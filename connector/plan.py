@@ -142,7 +142,7 @@ def _look(report: MappingReport, bound: Bound, compared: Compared, target: Targe
             )
         ]
     if compared.decided.count("upsert", "changed"):
-        changed = chain.payloads("rowid IN (SELECT row FROM decisions WHERE reason = 'changed')")
+        changed = compared.payloads("reason = 'changed'")
         report.changed_fields = peek.changed_fields(
             stage, changed, compared.parameters, chain.digested
         )
@@ -167,7 +167,9 @@ def forecast(report: MappingReport, compared: Compared, target: Target) -> Forec
     events = report.changes["event"].planned
     requests = report.planned - events
     if events:
-        size = peek.payload_bytes(compared.stage, compared.payloads("event"), compared.parameters)
+        size = peek.payload_bytes(
+            compared.stage, compared.payloads("decision = 'event'"), compared.parameters
+        )
         requests += max(
             math.ceil(events / target.events_per_request),
             math.ceil(events * (size + 1) / target.bytes_per_request),

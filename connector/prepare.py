@@ -29,7 +29,6 @@ from connector.snapshot.store import Store
 from connector.source.base import Origin, Portion, Relation, Source, Window
 from connector.source.query import find_column
 from connector.sources import Sources
-from connector.sql import literal
 from connector.windows import MILLISECOND, milliseconds, moment_of
 
 if TYPE_CHECKING:
@@ -160,10 +159,9 @@ class Compared:
     """Uids of the erasure feed that no request can name."""
     engine: Engine
 
-    def payloads(self, decision: str) -> str:
-        """The payloads query for rows with one decision."""
-        chosen = f"decision = {literal(decision)}"
-        return self.chain.payloads(f"rowid IN (SELECT row FROM decisions WHERE {chosen})")  # noqa: S608 - quoted
+    def payloads(self, chosen: str) -> str:
+        """The payloads query for rows whose decision SQL chooses, as in `reason = 'changed'`."""
+        return self.chain.payloads(f"rowid IN (SELECT row FROM decisions WHERE {chosen})")  # noqa: S608 - ours
 
     def types(self) -> dict[str, int]:
         """How many events of each type are to be sent."""

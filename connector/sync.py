@@ -301,7 +301,10 @@ def count(report: MappingReport, compared: Compared) -> None:
 
 def _adopt(mapping: Mapping, compared: Compared, report: MappingReport) -> None:
     adopted = compared.stage.adopt(
-        {name: compared.payloads(name) for name in ("upsert", "soft_delete", "event")},
+        {
+            name: compared.payloads(f"decision = '{name}'")
+            for name in ("upsert", "soft_delete", "event")
+        },
         compared.parameters,
         keep_payload=mapping.keep_payload,
     )

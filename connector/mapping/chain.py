@@ -106,8 +106,10 @@ class Chain:
         return f"WITH {self._layers()}\n{self._scanned()}"
 
     def payloads(self, chosen: str) -> str:
-        """SQL of row, key, payload and digests for the rows of `source` that `chosen` chooses."""
-        return f"WITH {self._layers(chosen)}\n{self._encoded()}"
+        """SQL of the rows of `source` that `chosen` chooses: row, key, payload and digests, and of
+        what the scan says of them fingerprint, cursor and subject."""
+        said = [(self._fingerprint(), "fingerprint"), *self._told_by()]
+        return f"WITH {self._layers(chosen)}\n{self._encoded(*said)}"
 
     def unkeyed(self, chosen: str) -> str | None:
         """SQL of row and key of those chosen rows whose key no request could name: to be looked at,
@@ -252,7 +254,6 @@ class Chain:
         numbered = _Rules()
         self._typed(numbered)
         usable = f"CASE WHEN {identifier('$unkeyed')} IS NULL THEN {self._key()} END"
-        subject = _SUBJECTS.get(self.mapping.kind)
         return _select(
             [
                 (identifier("$row"), "row"),
@@ -260,11 +261,18 @@ class Chain:
                 (self._fingerprint(), "fingerprint"),
                 (f"{self._verdict()}::UTINYINT", "verdict"),
                 (f"{self._violation(numbered)}::USMALLINT", "violation"),
-                (identifier("$cursor") if self.cursor else "NULL::BIGINT", "cursor"),
-                (identifier(subject) if subject in self.fields else "NULL::VARCHAR", "subject"),
+                *self._told_by(),
             ],
             "typed",
         )
+
+    def _told_by(self) -> list[tuple[str, str]]:
+        """When a row came, and of whom it speaks."""
+        subject = _SUBJECTS.get(self.mapping.kind)
+        return [
+            (identifier("$cursor") if self.cursor else "NULL::BIGINT", "cursor"),
+            (identifier(subject) if subject in self.fields else "NULL::VARCHAR", "subject"),
+        ]
 
     @property
     def bare_payload(self) -> str:
@@ -277,13 +285,14 @@ class Chain:
         whole = """json_merge_patch(kept, '{"is_deleted":true}')"""
         return f"CASE WHEN kept IS NULL THEN {bare} ELSE {whole} END::VARCHAR"
 
-    def _encoded(self) -> str:
+    def _encoded(self, *more: tuple[str, str]) -> str:
         return _select(
             [
                 (identifier("$row"), "row"),
                 (self._key(), "key"),
                 (self._payload(), "payload"),
                 (self._digests(), "digests"),
+                *more,
             ],
             "typed",
         )

@@ -83,8 +83,8 @@ class Requests(Changes):
         self._journal.unregister("replied")
         return {position for (position,) in found}
 
-    def _acknowledge(self, decision: str, parts: Parts) -> None:
-        super()._acknowledge(decision, parts)
+    def _acknowledge(self, parts: Parts) -> None:
+        super()._acknowledge(parts)
         names = ["key", "payload", "subject"]
         table = pa.Table.from_batches([chosen(change, runs, names) for change, runs in parts])
         answers = [

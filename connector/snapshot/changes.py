@@ -31,8 +31,9 @@ ROWS_PER_BATCH = 8_192
 class Queries:
     """SQL of the mapping's payloads, for rows with a decision and for keys without a row.
 
-    Both yield JSON; `with_row` gives a query of (row, key, payload, digests) for a decision,
-    `without_row` is an expression over `key` and, where payloads are kept, `kept`.
+    Both yield JSON; `with_row` gives a query of (key, payload, digests, fingerprint, cursor,
+    subject) for rows whose decision an SQL condition chooses, `without_row` is an expression over
+    `key` and, where payloads are kept, `kept`.
     """
 
     with_row: Callable[[str], str]
@@ -43,10 +44,13 @@ class Queries:
 @dataclass(frozen=True, slots=True)
 class ChangeBatch:
     """Changes with one decision. Columns: key, payload (each JSON object followed by one comma,
-    empty for hard deletes), fingerprint, stable, cursor, digests, kept, subject,
-    reason."""
+    empty for hard deletes), fingerprint, stable, cursor, digests, kept, subject.
+
+    `fresh`: of none of their keys anything is known that would have to be replaced.
+    """
 
     decision: str
+    fresh: bool
     first: int
     rows: pa.RecordBatch
 
@@ -104,12 +108,12 @@ class Changes:
     def batches(self) -> Iterator[ChangeBatch]:
         """All changes, hard deletes first. May be pulled from another thread than `settle`."""
         for decision in SENT:
-            for sql in self._sql(decision):
+            for sql, fresh in self._sql(decision):
                 rows = self._reader.sql(sql, params=self._named(sql))
                 for batch in rows.to_arrow_reader(ROWS_PER_BATCH):
                     cut = self._cut(batch)
                     if cut.num_rows:
-                        yield self._hand_out(decision, cut)
+                        yield self._hand_out(decision, cut, fresh=fresh)
                     if cut.num_rows < batch.num_rows:
                         return
 
@@ -118,8 +122,8 @@ class Changes:
             return batch
         return batch.slice(0, max(self._limit - self.handed_out, 0))
 
-    def _hand_out(self, decision: str, batch: pa.RecordBatch) -> ChangeBatch:
-        change = ChangeBatch(decision, self.handed_out, batch)
+    def _hand_out(self, decision: str, batch: pa.RecordBatch, *, fresh: bool) -> ChangeBatch:
+        change = ChangeBatch(decision, fresh, self.handed_out, batch)
         if decision != "event":
             self._mark(batch.select(["key"]))
         with self._lock:
@@ -141,31 +145,35 @@ class Changes:
     def _named(self, sql: str) -> dict[str, bytes]:
         return {name: value for name, value in self._parameters.items() if f"${name}" in sql}
 
-    def _sql(self, decision: str) -> Iterator[str]:
-        absent = f"decision = '{decision}' AND (row IS NULL OR reason = 'consent')"
-        kept = "s.payload" if self._queries.keep_payload else "NULL::VARCHAR"
+    def _sql(self, decision: str) -> Iterator[tuple[str, bool]]:
+        """Queries of the changes with a decision, and whether nothing is known of their keys."""
+        nothing = "NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, cursor, "
+        nothing += "NULL::USMALLINT[] AS digests"
         if decision == "hard_delete":
-            yield (
-                "SELECT key, '' AS payload, NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, "
-                "cursor, NULL::USMALLINT[] AS digests, NULL::VARCHAR AS kept, "
-                "subject, reason FROM decisions WHERE decision = 'hard_delete'"
-            )
-            return
-        if decision == "soft_delete":
-            yield (
-                f"SELECT key, {self._queries.without_row} || ',' AS payload, "
-                f"NULL::UBIGINT AS fingerprint, NULL::UBIGINT AS stable, cursor, "
-                f"NULL::USMALLINT[] AS digests, kept, subject, reason FROM ("
-                f"SELECT d.key, d.cursor, d.subject, d.reason, {kept} AS kept FROM decisions AS d "
-                f"LEFT JOIN state.snapshot AS s ON s.key = d.key WHERE {absent})"
-            )
+            erased = f"SELECT key, '' AS payload, {nothing}, NULL::VARCHAR AS kept, subject "
+            yield f"{erased} FROM decisions WHERE decision = 'hard_delete'", False
+        elif decision == "event":
+            yield self._with_row("decision = 'event' AND reason = 'new'"), True
+            yield self._with_row("decision = 'event' AND reason <> 'new'"), False
+        else:
+            if decision == "soft_delete":
+                yield self._without_row(nothing), False
+            yield self._with_row(f"decision = '{decision}' AND reason <> 'consent'"), False
+
+    def _with_row(self, chosen: str) -> str:
         kept = "p.payload" if self._queries.keep_payload else "NULL::VARCHAR"
-        yield (
-            f"SELECT d.key, p.payload || ',' AS payload, d.fingerprint, "
-            f"{stable('p.payload')} AS stable, d.cursor, p.digests, {kept} AS kept, "
-            f"d.subject, d.reason "
-            f"FROM decisions AS d JOIN ({self._queries.with_row(decision)}) AS p ON p.row = d.row "
-            f"WHERE d.decision = '{decision}' AND d.reason <> 'consent'"
+        return (
+            f"SELECT key, p.payload || ',' AS payload, fingerprint, {stable('p.payload')} AS stable, "
+            f"cursor, digests, {kept} AS kept, subject FROM ({self._queries.with_row(chosen)}) AS p"
+        )
+
+    def _without_row(self, nothing: str) -> str:
+        kept = "s.payload" if self._queries.keep_payload else "NULL::VARCHAR"
+        return (
+            f"SELECT key, {self._queries.without_row} || ',' AS payload, {nothing}, kept, subject "
+            f"FROM (SELECT d.key, d.cursor, d.subject, {kept} AS kept FROM decisions AS d "
+            "LEFT JOIN state.snapshot AS s ON s.key = d.key "
+            "WHERE decision = 'soft_delete' AND (row IS NULL OR reason = 'consent'))"
         )
 
     def erased(self, acknowledged: Sequence[range]) -> list[tuple[str, int]]:
@@ -194,8 +202,8 @@ class Changes:
         others = list(self._within([range(at, at + 1) for at in by_position]))
         try:
             self._journal.execute("BEGIN")
-            for decision, parts in groupby(accepted, key=lambda part: part[1].decision):
-                self._acknowledge(decision, [(change, runs) for _, change, runs in parts])
+            for _, alike in groupby(accepted, key=lambda part: (part[1].decision, part[1].fresh)):
+                self._acknowledge([(change, runs) for _, change, runs in alike])
             for _, change, runs in others:
                 self._refuse(change, runs, by_position)
             self._journal.execute("COMMIT")
@@ -222,29 +230,29 @@ class Changes:
                 start = stop
         return ((index, self._out[index], inside) for index, inside in found.items())
 
-    def _acknowledge(self, decision: str, parts: Parts) -> None:
-        """Enter rows of one decision. Those that nothing is known of yet, and nothing has to be
-        undone for, go where the journal would bring them."""
-        names = ["key", "subject", "fingerprint", "stable", "cursor", "digests", "kept", "reason"]
+    def _acknowledge(self, parts: Parts) -> None:
+        """Enter rows of batches that are alike: what is fresh goes where the journal would bring
+        it."""
+        decision, fresh = parts[0][0].decision, parts[0][0].fresh
+        names = ["key", "subject", "fingerprint", "stable", "cursor", "digests", "kept"]
         rows = pa.Table.from_batches([chosen(change, runs, names) for change, runs in parts])
         self._journal.register("settled", rows)
-        if decision == "event":
+        if fresh:
             self._journal.execute(
-                "INSERT INTO state.snapshot "
-                "SELECT key, subject, fingerprint, stable, false, cursor, digests, kept "
-                "FROM settled WHERE reason = 'new'"
+                "INSERT INTO state.snapshot SELECT "
+                "key, subject, fingerprint, stable, false, cursor, digests, kept FROM settled"
             )
-            if self._refused_before:
-                self._journal.execute(
-                    "DELETE FROM state.rejects "
-                    "WHERE origin = 'api' AND key IN (SELECT key FROM settled)"
-                )
-        self._journal.execute(
-            "INSERT INTO state.journal "
-            "SELECT key, subject, $decision, fingerprint, stable, cursor, digests, kept "
-            "FROM settled WHERE $decision <> 'event' OR reason <> 'new'",
-            {"decision": decision},
-        )
+        else:
+            self._journal.execute(
+                "INSERT INTO state.journal "
+                "SELECT key, subject, ?, fingerprint, stable, cursor, digests, kept FROM settled",
+                [decision],
+            )
+        if fresh and self._refused_before:
+            self._journal.execute(
+                "DELETE FROM state.rejects "
+                "WHERE origin = 'api' AND key IN (SELECT key FROM settled)"
+            )
         self._journal.unregister("settled")
         self.lags.add(rows.column("cursor"), time_ns() // 1_000_000)
         self.acknowledged[decision] += rows.num_rows
