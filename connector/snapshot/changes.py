@@ -163,8 +163,9 @@ class Changes:
     def _with_row(self, chosen: str) -> str:
         kept = "p.payload" if self._queries.keep_payload else "NULL::VARCHAR"
         return (
-            f"SELECT key, p.payload || ',' AS payload, fingerprint, {stable('p.payload')} AS stable, "
-            f"cursor, digests, {kept} AS kept, subject FROM ({self._queries.with_row(chosen)}) AS p"
+            f"SELECT key, p.payload || ',' AS payload, fingerprint, "
+            f"{stable('p.payload')} AS stable, cursor, digests, {kept} AS kept, subject "
+            f"FROM ({self._queries.with_row(chosen)}) AS p"
         )
 
     def _without_row(self, nothing: str) -> str:
