@@ -166,10 +166,7 @@ class Stage:
         rows = sql
         if conditions:
             rows = f"SELECT * FROM ({sql}\n) WHERE {' AND '.join(conditions)}"  # noqa: S608 - numbers
-        # Temporary: to compress and write what is read once or twice takes longer than the scan.
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE scanned AS {rows}", parameters or None
-        )
+        self._connection.execute(f"CREATE OR REPLACE TABLE scanned AS {rows}", parameters or None)
 
     def decide(self, rules: Rules, suppressions: Suppressions, feed: Sequence[str] = ()) -> Decided:
         """Compare with the snapshot. `feed` are keys that ask to be erased."""
