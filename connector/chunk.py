@@ -113,10 +113,9 @@ class Walker:
             ):
                 forget_erased(mine, suppressed(self.run.control), events=True)
                 compared = self._compare(mine, span, stop)
-                if compared is None:
+                if compared is None or not self._enter(leases, overlapping=overlapping):
                     return Outcome.ASIDE
                 count(report, compared)
-                self._enter(leases, overlapping=overlapping)
                 self._send(compared, report, stop)
                 compared.stage.record_rejects(compared.rules, _violations(compared))
                 report.rejects = [RejectSample(*row) for row in sample_rejects(mine, MAX_SAMPLES)]
@@ -212,12 +211,17 @@ class Walker:
             raise Stopped
         return None if stop.requested else compared
 
-    def _enter(self, leases: ExitStack, *, overlapping: bool) -> None:
-        """Take the leases for sending: from now on others wait until we have stepped aside."""
+    def _enter(self, leases: ExitStack, *, overlapping: bool) -> bool:
+        """Take the leases for sending: from now on others wait until we have stepped aside; false
+        when one of them was quicker."""
         name, control = self.mapping.name, self.run.control
-        leases.enter_context(lease(control, sending_lease(name), briefly=True))
-        if overlapping:
-            leases.enter_context(lease(control, overlap_lease(name), briefly=True))
+        try:
+            leases.enter_context(lease(control, sending_lease(name), briefly=True))
+            if overlapping:
+                leases.enter_context(lease(control, overlap_lease(name), briefly=True))
+        except Locked:
+            return False
+        return True
 
     def _send(self, compared: Compared, report: MappingReport, stop: Stop) -> None:
         self.meter.known = report.rows.source - report.planned
