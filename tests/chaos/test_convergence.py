@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -28,80 +28,26 @@ from connector.sandbox import Sandbox
 from connector.snapshot.changes import Changes
 from connector.snapshot.rejects import ask_again
 from connector.snapshot.store import StatePaths, open_store
-from tests.support.road import CLICKS, Road, assert_clean, pending
+from tests.support.model import (
+    ALL_CLICKS,
+    FIELDS,
+    HEAD,
+    POISON,
+    RETYPED,
+    TAIL,
+    UIDS,
+    User,
+    literal,
+    mail,
+    only,
+    uids,
+    users,
+)
+from tests.support.road import Road, assert_clean, pending
 from tests.support.wiretap import Wiretap
 
-UIDS = [f"u{number}" for number in range(12)] + ["a/b", "ü ñ", "50%"]
-POISON = "poison"
 ALL = 1_000_000
 IN_MEMORY = "/dev/shm"  # noqa: S108 - a folder of one's own is made in it
-ALL_CLICKS = CLICKS.replace("cursor: seen\nlookback: 3 days\n", "")
-
-HEAD = """\
-kind: users
-source: warehouse
-table: users
-fields:
-  uid: user_id
-  country: upper(country)
-  total_orders: {expr: orders, type: number}
-  email_hash: {expr: email, pii: hash}
-  email: {expr: email, pii: redact}
-"""
-TAIL = """\
-deletes:
-  soft_when: closed
-  hard_when: erase
-  erasures: {table: erasures, key: user_id}
-  guards: {max_delete_fraction: null, max_erasures: null}
-consent: {when: consent, otherwise: hard}
-"""
-FIELDS = {
-    "plain": "",
-    "a note": "  note: note\n",
-    "a tier": "  loyalty_tier: tier\n",
-    "both": "  note: note\n  loyalty_tier: upper(tier)\n",
-}
-RETYPED = HEAD.replace("{expr: orders, type: number}", "{expr: orders::varchar, type: string}")
-
-
-@dataclass(frozen=True)
-class User:
-    """A row of the warehouse."""
-
-    country: str | None
-    tier: str | None
-    orders: int | None
-    note: str | None
-    closed: bool | None = None
-    erase: bool | None = None
-    consent: bool | None = True
-
-    def sent(self, variant: str) -> dict[str, Any]:
-        """What the mapping makes of it."""
-        fields: dict[str, Any] = {
-            "country": self.country and self.country.upper(),
-            "total_orders": self.orders,
-        }
-        if variant in ("a note", "both"):
-            fields["note"] = self.note
-        if variant == "a tier":
-            fields["loyalty_tier"] = self.tier
-        if variant == "both":
-            fields["loyalty_tier"] = self.tier and self.tier.upper()
-        return fields
-
-
-uids = st.sampled_from(UIDS)
-users = st.builds(
-    User,
-    country=st.sampled_from([None, "de", "fr"]),
-    tier=st.sampled_from([None, "gold", "ünïque"]),
-    orders=st.sampled_from([None, 0, 7]),
-    note=st.sampled_from([None, "", "hello", POISON]),
-    closed=st.sampled_from([None, None, None, True]),
-    consent=st.sampled_from([True, True, True, True, True, None, False]),
-)
 
 
 class _Crash(Exception):  # noqa: N818 - it is what it says
@@ -190,7 +136,7 @@ class Convergence(RuleBasedStateMachine):
     @rule(uid=uids)
     def feed_an_erasure(self, uid: str) -> None:
         self.fed.add(uid)
-        self.road.write(f"insert into erasures values ({_literal(uid)}), (null)")
+        self.road.write(f"insert into erasures values ({literal(uid)}), (null)")
 
     @rule(some=st.lists(st.one_of(uids, st.none()), min_size=1, max_size=8))
     def click(self, some: Sequence[str | None]) -> None:
@@ -198,12 +144,12 @@ class Convergence(RuleBasedStateMachine):
         for uid in some:
             name = f"c{len(self.clicks)}"
             self.clicks[name] = uid
-            who = "null" if uid is None else _literal(uid)
+            who = "null" if uid is None else literal(uid)
             values.append(f"('{name}', {who}, 's', timestamp '2025-01-01 10:00:00')")
         self.road.write(f"insert into clicks values {', '.join(values)}")
 
     def _rewrite(self, changed: Iterator[str] | Sequence[str] | set[str] | dict[str, User]) -> None:
-        names = ", ".join(_literal(uid) for uid in changed)
+        names = ", ".join(literal(uid) for uid in changed)
         statements = [f"delete from users where user_id in ({names})"]
         for uid in changed:
             for _ in range((uid in self.rows) + (uid in self.doubled and uid in self.rows)):
@@ -213,7 +159,7 @@ class Convergence(RuleBasedStateMachine):
                     user.closed, user.erase, user.consent,
                 ]  # fmt: skip
                 statements.append(
-                    f"insert into users values ({', '.join(_literal(value) for value in values)})"
+                    f"insert into users values ({', '.join(literal(value) for value in values)})"
                 )
         self.road.write(*statements)
         self._note_who_is_to_go()
@@ -382,7 +328,7 @@ class Convergence(RuleBasedStateMachine):
         extra = {uid for uid in far.keys() - expected.keys() if not self._unclear(uid)}
         if not self.drifted:
             assert extra <= self.orphans
-            assert {uid: _only(far.get(uid), row) for uid, row in expected.items()} == expected
+            assert {uid: only(far.get(uid), row) for uid, row in expected.items()} == expected
             self.orphans -= expected.keys()
         events = {event["id"]: event.get("uid") for event in self.road.far_events()}
         assert not self.erased & set(events.values())
@@ -402,20 +348,6 @@ class Convergence(RuleBasedStateMachine):
             return {uid for uid in UIDS if hasher(uid) in listed}
         finally:
             control.close()
-
-
-def mail(uid: str) -> str:
-    return f"{UIDS.index(uid)}@mail.test"
-
-
-def _literal(value: object) -> str:
-    if value is None:
-        return "null"
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value).lower()
-
-
-def _only(far: dict[str, Any] | None, fields: dict[str, Any]) -> dict[str, Any] | None:
-    return far and {name: far.get(name, "missing") for name in fields}
 
 
 def _spoken_of(body: bytes) -> set[str]:

@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from connector.project import Project, load_project
 from connector.recommend import RecommendOptions, recommend
 from connector.report import MappingReport, Recommendations, RunReport
 from connector.sandbox import Handle
+from tests.support.on_disk import OnDisk
 
 PROJECT = """\
 sources:
@@ -56,7 +54,7 @@ from range({users}) as t(n)
 
 
 @dataclass
-class Asking:
+class Asking(OnDisk):
     """`sources` are further lines of project.yaml."""
 
     folder: Path
@@ -86,30 +84,6 @@ class Asking:
         mapping = self.mapping.format(model=self.model, limit=self.limit, write_to=self.write_to)
         for name, text in {"project": project, "recs": mapping, **self.extra}.items():
             (self.folder / "mappings" / f"{name}.yaml").write_text(text)
-
-    @property
-    def warehouse(self) -> Path:
-        return self.folder / "warehouse.duckdb"
-
-    @property
-    def state(self) -> Path:
-        """The state folder of the target."""
-        return self.folder / "state" / "far"
-
-    def write(self, *statements: str) -> None:
-        """Change the warehouse."""
-        with duckdb.connect(str(self.warehouse)) as connection:
-            for statement in statements:
-                connection.execute(statement)
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Ask the warehouse."""
-        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            return connection.execute(sql).fetchall()
-
-    def project(self) -> Project:
-        return load_project(self.folder / "mappings")
 
     def run(self, **options: Any) -> RunReport:
         project = self.project()

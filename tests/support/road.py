@@ -21,21 +21,20 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-import duckdb
-
 from connector import erasure
 from connector.destination.target import Target
 from connector.erasure import Receipt
 from connector.errors import ConnectorError
 from connector.mapping.mapping import Mapping as MappingFile
 from connector.plan import plan
-from connector.project import Project, load_project
+from connector.project import load_project
 from connector.report import MappingReport, RunReport
 from connector.sandbox import Handle
 from connector.shard import parse_shard
 from connector.shards import shard_of
 from connector.stop import Stop
 from connector.sync import SyncOptions, sync
+from tests.support.on_disk import OnDisk
 
 SCHEMA = """
 create table users (user_id varchar, country varchar, tier varchar, orders integer, note varchar,
@@ -100,7 +99,7 @@ _OF_THE_API = frozenset({"_table", "updated_at", "created_at", "ingest_timestamp
 
 
 @dataclass(slots=True)
-class Road:
+class Road(OnDisk):
     """`folder` takes the warehouse, the mappings and the state."""
 
     folder: Path
@@ -128,30 +127,7 @@ class Road:
         """Write a mapping."""
         (self.folder / "mappings" / f"{name}.yaml").write_text(dedent(text))
 
-    @property
-    def warehouse(self) -> Path:
-        return self.folder / "warehouse.duckdb"
-
-    @property
-    def state(self) -> Path:
-        """The state folder of the target."""
-        return self.folder / "state" / "far"
-
-    def write(self, *statements: str) -> None:
-        """Change the warehouse."""
-        with duckdb.connect(str(self.warehouse)) as connection:
-            for statement in statements:
-                connection.execute(statement)
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Ask the warehouse."""
-        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
-            return connection.execute(sql).fetchall()
-
     # The connector
-
-    def project(self) -> Project:
-        return load_project(self.folder / "mappings")
 
     def sync(
         self,
