@@ -123,10 +123,17 @@ def _show(report: RunReport, receipts: Sequence[Receipt]) -> None:
     operation = report.mappings[0].changes["hard_delete"]
     never = sum(receipt.erasure.answer == 404 for receipt in receipts)
     known = f", {never:,} of them unknown there" if never else ""
-    click.echo(
-        f"{counted(operation.acknowledged, 'user')} deleted at target {report.target!r}{known}; "
-        "suppressed from now on."
-    )
+    waiting = sum(receipt.erasure.confirmed_at is None for receipt in receipts)
+    if operation.acknowledged or not waiting:
+        click.echo(
+            f"{counted(operation.acknowledged, 'user')} deleted at target {report.target!r}"
+            f"{known}; suppressed from now on."
+        )
+    if waiting:
+        click.echo(
+            f"{counted(waiting, 'user')} still to be deleted, and sent nothing until then; the "
+            "next `connector sync` or `connector erase` does it."
+        )
     done = [receipt.profile_gone_by for receipt in receipts if receipt.profile_gone_by]
     if done:
         gone, forgotten = max(done), max(r.models_forget_by for r in receipts if r.models_forget_by)

@@ -30,7 +30,7 @@ PLATEAU_SECONDS = 8.0
 COSTLY_BELOW = 0.8
 """The same for a refusal that costs a pause and follows at once on the one before: each that is
 avoided is a pause saved, and the pause refills the burst that hides by how much it was too much."""
-COSTLY_PLATEAU_SECONDS = 16.0
+COSTLY_PLATEAU_SECONDS = 10.0
 """Where refusals cost a pause, probing is worth less."""
 SLOWEST = 0.1
 LEARNING = 3.0

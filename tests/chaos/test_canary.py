@@ -33,7 +33,7 @@ targets:
   far:
     base_url: "{base_url}"
     api_key: "${{FAR_KEY}}"
-    timeout: 0.5
+    timeout: 2
     give_up_after: 0.6
     max_in_flight: 4
 state: {{path: state}}
@@ -112,7 +112,7 @@ class Shell:
 
 @pytest.fixture
 def far() -> Iterator[SandboxProcess]:
-    with spawn(Settings(api_key=KEY, hang_seconds=2)) as sandbox:
+    with spawn(Settings(api_key=KEY, hang_seconds=4)) as sandbox:
         yield sandbox
 
 

@@ -87,7 +87,7 @@ class Convergence(RuleBasedStateMachine):
             self.folder,
             self.wire,
             {"users": HEAD + TAIL, "clicks": ALL_CLICKS},
-            target="timeout: 0.5, give_up_after: 0.4, max_in_flight: 8",
+            target="timeout: 20, give_up_after: 0.4, max_in_flight: 8",
         )
 
     def teardown(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from connector.sandbox import SandboxProcess
 from tests.support.road import USERS, Road, assert_clean, entry
 
-BRIEF = "timeout: 0.2, give_up_after: 0.5"
+BRIEF = "timeout: 10, give_up_after: 0.5"
 
 
 @pytest.fixture

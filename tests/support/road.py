@@ -27,7 +27,7 @@ from connector.erasure import Receipt
 from connector.errors import ConnectorError
 from connector.mapping.mapping import Mapping as MappingFile
 from connector.plan import plan
-from connector.project import load_project
+from connector.project import Project, load_project
 from connector.report import MappingReport, RunReport
 from connector.sandbox import Handle
 from connector.shard import parse_shard

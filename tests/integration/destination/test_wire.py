@@ -157,7 +157,7 @@ def test_an_answer_that_never_ends_costs_neither_time_nor_memory(target: MakeTar
 def test_headers_that_never_end_time_out(target: MakeTarget) -> None:
     endless = Answer(raw=b"HTTP/1.1 200 OK\r\n", drip=b"X-More: x\r\n")
     with Loopback(lambda request: endless) as server:
-        (answer,) = send(target(server.url, timeout=0.3), requests.user(b"{}"))
+        (answer,) = send(target(server.url, timeout=1.5), requests.user(b"{}"))
     assert answer is Failure.TIMEOUT
 
 
@@ -174,7 +174,7 @@ def test_no_status_is_a_failure_and_not_an_exception(
     target: MakeTarget, answer: Answer, failure: Failure
 ) -> None:
     with Loopback(lambda request: answer) as server:
-        assert send(target(server.url, timeout=0.3), requests.user(b"{}")) == [failure]
+        assert send(target(server.url, timeout=1.5), requests.user(b"{}")) == [failure]
 
 
 def test_nobody_listening_is_a_failure_to_connect(target: MakeTarget) -> None:

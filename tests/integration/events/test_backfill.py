@@ -334,11 +334,15 @@ def test_while_another_mapping_is_synced_nothing_is_sent(taps: Taps) -> None:
     taps.configure("events_per_request: 1, rate_limit: {requests_per_second: 40}")
     wait = in_background(lambda: run(taps, days(1, 5)))
     until(lambda: taps.far.counts()["events"] > 5)
-    with control_of(taps) as control, lease(control, "another"):
-        time.sleep(0.6)
+
+    def at_rest() -> bool:
         before = taps.far.counts()["events"]
         time.sleep(0.8)
-        assert taps.far.counts()["events"] == before
+        return bool(taps.far.counts()["events"] == before)
+
+    with control_of(taps) as control, lease(control, "another"):
+        until(at_rest)
+        assert at_rest()
     assert sent(wait()) == 96
     assert taps.repeats() == 0
 

@@ -172,7 +172,7 @@ def test_a_webhook_that_does_not_take_it_is_a_warning_without_its_address(
 ) -> None:
     with Loopback(lambda _: answer) as room:
         url = f"{room.url}/secret-path"
-        road = listened(alerts(url, ", timeout: 0.5"))
+        road = listened(alerts(url, ", timeout: 2"))
         break_it(road)
         report = road.sync("users")
     (warning,) = report.warnings
