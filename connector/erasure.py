@@ -35,7 +35,7 @@ from connector.shard import split_name
 from connector.shards import state_names
 from connector.snapshot.answers import forget_answers
 from connector.snapshot.purge import forget_erased, rewrite
-from connector.snapshot.store import StatePaths, open_store
+from connector.snapshot.store import StatePaths, open_store, wipe_dead
 from connector.stop import Stop
 
 NAME = "erase"
@@ -215,11 +215,10 @@ def purge_others(
     target: Target,
     control: ControlStore,
     *,
-    done: Collection[str] = (),
     held: Collection[str] = (),
 ) -> None:
-    """Drop whoever was erased from every state file of a target, for good, but for the mappings
-    that are `done`; those in use are left to whoever uses them, who does the same at the end.
+    """Drop whoever was erased from every state file of a target, for good, and what killed
+    processes left; files in use are left to whoever uses them, who does the same at the end.
 
     Files of mappings that are no longer in the project are purged too. `held` are the mappings of
     which the caller has the lease.
@@ -229,12 +228,13 @@ def purge_others(
     """
     folder = project.state_path / target.name
     known = {mapping.name: mapping for mapping in project.mappings}
+    for each in (folder, folder / "backfill"):
+        wipe_dead(each, project.state_path / ".stage")
     for file in sorted(folder.glob("*.duckdb")) + sorted(folder.glob("backfill/*.duckdb")):
         name = unquote(file.stem)
-        if name not in done or file.parent != folder:
-            with suppress(Locked), nullcontext() if name in held else lease(control, name):
-                mapping = known.get(split_name(name)[0])
-                _purge(project, StatePaths(file.parent, name), control, mapping)
+        with suppress(Locked), nullcontext() if name in held else lease(control, name):
+            mapping = known.get(split_name(name)[0])
+            _purge(project, StatePaths(file.parent, name), control, mapping)
 
 
 def _purge(

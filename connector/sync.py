@@ -106,20 +106,21 @@ def sync(
             run.observer.finished(entry)
         if refusal is None and (plan is None or not report.exit_code):
             erase_waiting(run, report)
-        _purge_others(run, report, {mapping.name for mapping in chosen})
+        _purge_others(run, report)
     finally:
         report.warnings += tell(project, target, run.control, run.run_id)
         run.control.close()
     return report
 
 
-def _purge_others(run: Run, report: RunReport, done: set[str]) -> None:
-    """Whoever was erased is in no snapshot, though its mapping was not synced now."""
+def _purge_others(run: Run, report: RunReport) -> None:
+    """Whoever was erased is in no snapshot, though its mapping was not synced now, or before the
+    erasure, or did not get that far."""
     erasing = [each for each in report.mappings if each.changes["hard_delete"].acknowledged]
     if not erasing:
         return
     try:
-        purge_others(run.project, run.target, run.control, done=done)
+        purge_others(run.project, run.target, run.control)
     except (SourceError, StateError) as error:
         fail(erasing[0], error)
 

@@ -163,9 +163,9 @@ class Changes:
     def _with_row(self, chosen: str) -> str:
         kept = "p.payload" if self._queries.keep_payload else "NULL::VARCHAR"
         return (
-            f"SELECT key, p.payload || ',' AS payload, fingerprint, "
-            f"{stable('p.payload')} AS stable, cursor, digests, {kept} AS kept, subject "
-            f"FROM ({self._queries.with_row(chosen)}) AS p"
+            f"SELECT p.key, p.payload || ',' AS payload, d.fingerprint, "
+            f"{stable('p.payload')} AS stable, p.cursor, p.digests, {kept} AS kept, p.subject "
+            f"FROM ({self._queries.with_row(chosen)}) AS p JOIN decisions AS d ON d.row = p.row"
         )
 
     def _without_row(self, nothing: str) -> str:

@@ -61,7 +61,7 @@ def check_in(mine: Store, main: Store, start: int, end: int) -> None:
     main.connection.execute(
         "DELETE FROM state.rejects WHERE cursor >= ? AND cursor < ?", [start, end]
     )
-    _copy(mine, main, "rejects", (start, end))
+    _copy(mine, main, "rejects", (start, end), replace=True)
     _copy(mine, main, "snapshot", (known_from, end), replace=True)
     main.connection.execute("COMMIT")
 

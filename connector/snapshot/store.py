@@ -295,9 +295,36 @@ def _wipe_leftovers(stage: Path) -> None:
     if stage.exists():
         shutil.rmtree(stage)
     for other in stage.parent.glob(f"{glob.escape(stage.name)}.*"):
-        process = other.name.rpartition(".")[2]
-        if process.isdigit() and not _is_running(int(process)):
+        # A mapping may be named like that, too.
+        named = (stage.parent.parent / f"{other.name}.duckdb").exists()
+        if not named and _is_of_the_dead(other.name.rpartition(".")[2]):
             shutil.rmtree(other)
+
+
+def wipe_dead(folder: Path, copies: Path) -> None:
+    """Remove what killed processes left: stages without a state file in `folder`, and `copies` of
+    files.
+
+    Raises:
+        StateError: something cannot be removed.
+    """
+    processes = {each: each.name.rpartition(".")[2] for each in (folder / ".stage").glob("*")}
+    for each in copies.glob("copies-*.*"):
+        processes[each] = each.name.removeprefix("copies-").partition(".")[0]
+    try:
+        for each, process in processes.items():
+            named = (folder / f"{each.name}.duckdb").exists()
+            if each.exists() and not named and _is_of_the_dead(process):
+                shutil.rmtree(each)
+    except OSError as error:
+        raise StateError(
+            f"what a killed process left cannot be removed: {error.strerror}",
+            hint="remove it by hand: it may hold who was erased",
+        ) from error
+
+
+def _is_of_the_dead(process: str) -> bool:
+    return process.isdigit() and not _is_running(int(process))
 
 
 def _is_running(process: int) -> bool:

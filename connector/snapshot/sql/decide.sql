@@ -7,7 +7,7 @@ CREATE OR REPLACE TABLE decisions AS
 WITH held AS (
   -- Refused by the API, and neither the row nor the mapping has changed since. An erasure that was
   -- refused is tried every time.
-  SELECT key, fingerprint
+  SELECT DISTINCT key, fingerprint
   FROM state.rejects
   WHERE origin = 'api' AND mapping = $mapping AND NOT retry AND operation <> 'hard_delete'
 ),

@@ -405,3 +405,10 @@ def test_freshness_is_the_time_from_the_cursor_to_the_acknowledgement(taps: Taps
     again = taps.run().to_json()["freshness"]
     assert again["lag_seconds"] is None
     assert again["watermark"] == freshness["watermark"]
+
+
+def test_a_field_that_reads_the_clock_keeps_no_watermark_back(taps: Taps) -> None:
+    taps.lookback("1h", **{"what: what": "what: what || now()"})
+    taps.tap("a x 10:00", "b x 11:30", "c x 12:00")
+    taps.run()
+    assert taps.sent() == 2  # those of the lookback: what they say has changed
