@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import unquote
 
 from connector.control.erasures import MODELS_WITHIN, PROFILE_WITHIN, Erasure, Ledger
@@ -23,7 +24,8 @@ from connector.destination.target import Target
 from connector.destination.work import Operation, Settlement, Slices, WorkBatch
 from connector.destination.writer import Writer
 from connector.engine import forget_elsewhere
-from connector.errors import ConnectorError, Locked, UsageError
+from connector.errors import ConnectorError, Locked, StateError, UsageError
+from connector.leftovers import wipe
 from connector.listeners.tell import tell
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
@@ -35,7 +37,7 @@ from connector.shard import split_name
 from connector.shards import state_names
 from connector.snapshot.answers import forget_answers
 from connector.snapshot.purge import forget_erased, rewrite
-from connector.snapshot.store import StatePaths, open_store, wipe_dead
+from connector.snapshot.store import StatePaths, open_store
 from connector.stop import Stop
 
 NAME = "erase"
@@ -228,13 +230,23 @@ def purge_others(
     """
     folder = project.state_path / target.name
     known = {mapping.name: mapping for mapping in project.mappings}
-    for each in (folder, folder / "backfill"):
-        wipe_dead(each, project.state_path / ".stage")
+    for each in (project.state_path, folder, folder / "backfill"):
+        _wipe_leftovers(each / ".stage")
     for file in sorted(folder.glob("*.duckdb")) + sorted(folder.glob("backfill/*.duckdb")):
         name = unquote(file.stem)
         with suppress(Locked), nullcontext() if name in held else lease(control, name):
             mapping = known.get(split_name(name)[0])
             _purge(project, StatePaths(file.parent, name), control, mapping)
+
+
+def _wipe_leftovers(folder: Path) -> None:
+    try:
+        wipe(folder)
+    except OSError as error:
+        raise StateError(
+            f"what a killed process left cannot be removed: {error.strerror}",
+            hint="remove it by hand: it may hold who was erased",
+        ) from error
 
 
 def _purge(

@@ -7,7 +7,6 @@ after. It is locked in: expressions of a mapping run here, and reach no file and
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from urllib.parse import quote
 import duckdb
 
 from connector.errors import Locked, StateError, first_line
+from connector.leftovers import PrivateFolder, wipe
 from connector.memory import MEMORY_LIMIT, memory_limit
 from connector.sql import literal
 
@@ -49,7 +49,7 @@ _LOOK = 0.05
 
 @dataclass(frozen=True, slots=True)
 class StatePaths:
-    """Where one mapping keeps its state: `<folder>/<mapping>.duckdb` and a folder for the stage."""
+    """Where one mapping keeps its state: `<folder>/<mapping>.duckdb`, and what is staged."""
 
     folder: Path
     mapping: str
@@ -60,9 +60,9 @@ class StatePaths:
         return self.folder / f"{quote(self.mapping, safe=' ')}.duckdb"
 
     @property
-    def stage(self) -> Path:
-        """The private folder that staged rows spill to."""
-        return self.folder / ".stage" / quote(self.mapping, safe=" ")
+    def stages(self) -> Path:
+        """Where the private folders lie that staged rows spill to."""
+        return self.folder / ".stage"
 
 
 class Store:
@@ -125,38 +125,35 @@ def open_store(
         StateError: it cannot be read or written, or is of another format.
     """
     in_memory = not keep and not paths.file.exists()
-    stage = paths.stage.with_name(f"{paths.stage.name}.{os.getpid()}") if in_memory else paths.stage
     with _folder_errors(paths):
         private_folder(paths.folder)
-        private_folder(paths.stage.parent)
+        private_folder(paths.stages)
+        stage = PrivateFolder(paths.stages, "stage")
     connection = duckdb.connect(
         config={
-            "temp_directory": str(stage / "spill"),
+            "temp_directory": str(stage.path / "spill"),
             "memory_limit": memory_limit(),
             "arrow_lossless_conversion": True,
             "preserve_insertion_order": True,
         }
     )
     try:
-        # The lock on the state file comes first: without it the stage may be another process's.
         _attach_state(connection, paths, in_memory=in_memory)
         try:
             with _folder_errors(paths):
-                _wipe_leftovers(stage)
-                private_folder(stage)
+                _wipe_leftovers(paths, in_memory=in_memory)
             _lock_in(connection, origin)
             store = Store(paths, connection)
             with state_errors(paths):
                 _prepare(store)
                 yield store
         finally:
-            # While the state file is still ours: later, the folder may be the next process's.
-            shutil.rmtree(stage, ignore_errors=True)
             connection.close()
             if not in_memory:
                 _restrict(paths)
     finally:
         connection.close()
+        stage.close()
 
 
 _OF_THE_FILE = (
@@ -290,48 +287,10 @@ def _restrict(paths: StatePaths) -> None:
             path.chmod(0o600)
 
 
-def _wipe_leftovers(stage: Path) -> None:
-    """Remove what killed processes left of this stage, and of plans without a state file."""
-    if stage.exists():
-        shutil.rmtree(stage)
-    for other in stage.parent.glob(f"{glob.escape(stage.name)}.*"):
-        # A mapping may be named like that, too.
-        named = (stage.parent.parent / f"{other.name}.duckdb").exists()
-        if not named and _is_of_the_dead(other.name.rpartition(".")[2]):
-            shutil.rmtree(other)
-
-
-def wipe_dead(folder: Path, copies: Path) -> None:
-    """Remove what killed processes left: stages without a state file in `folder`, and `copies` of
-    files.
-
-    Raises:
-        StateError: something cannot be removed.
-    """
-    processes = {each: each.name.rpartition(".")[2] for each in (folder / ".stage").glob("*")}
-    for each in copies.glob("copies-*.*"):
-        processes[each] = each.name.removeprefix("copies-").partition(".")[0]
-    try:
-        for each, process in processes.items():
-            named = (folder / f"{each.name}.duckdb").exists()
-            if each.exists() and not named and _is_of_the_dead(process):
-                shutil.rmtree(each)
-    except OSError as error:
-        raise StateError(
-            f"what a killed process left cannot be removed: {error.strerror}",
-            hint="remove it by hand: it may hold who was erased",
-        ) from error
-
-
-def _is_of_the_dead(process: str) -> bool:
-    return process.isdigit() and not _is_running(int(process))
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _wipe_leftovers(paths: StatePaths, *, in_memory: bool) -> None:
+    """Remove what killed processes left, of this mapping and of others."""
+    wipe(paths.stages)
+    # Earlier versions staged here, and whoever has the state file open had it to themselves.
+    unlocked = paths.stages / paths.file.stem
+    if not in_memory and unlocked.exists():
+        shutil.rmtree(unlocked)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import codecs
 import io
-import os
-import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
 from connector.errors import SourceError
+from connector.leftovers import PrivateFolder, wipe
 from connector.source.folder import Folder
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
@@ -24,7 +23,6 @@ _NATIVE = {
     "iso8859-1": "latin-1",
 }
 _CHARACTERS = 1 << 20
-_COPIES = "copies-"
 
 
 def native(encoding: str) -> str | None:
@@ -47,7 +45,7 @@ class Transcoder:
     @property
     def location(self) -> str:
         """The private folder of the copies, `/` included."""
-        return f"{Path(self._copies.name).resolve()}/"
+        return f"{self._copies.path.resolve()}/"
 
     def pattern(self, table: str) -> str:
         """A glob for the copies of the files that match the glob `table`; folders keep their names.
@@ -64,7 +62,7 @@ class Transcoder:
 
     def close(self) -> None:
         """Delete the copies."""
-        self._copies.cleanup()
+        self._copies.close()
 
     def _copy(self, name: str, copy: Path) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -82,33 +80,19 @@ class Transcoder:
                 ) from None
 
 
-def _private_folder(source: str, scratch: Path | None) -> tempfile.TemporaryDirectory[str]:
-    """A folder named after this process, once those of processes that were killed are removed."""
+def _private_folder(source: str, scratch: Path | None) -> PrivateFolder:
+    """A folder in `scratch`, once those of processes that were killed are removed there."""
     try:
-        if scratch is not None:
-            scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for left in scratch.glob(f"{_COPIES}*.*"):
-                process = left.name.removeprefix(_COPIES).partition(".")[0]
-                if process.isdigit() and not _is_running(int(process)):
-                    shutil.rmtree(left, ignore_errors=True)
-        return tempfile.TemporaryDirectory(
-            prefix=f"{_COPIES}{os.getpid()}.", dir=scratch, ignore_cleanup_errors=True
-        )
+        if scratch is None:
+            return PrivateFolder(Path(tempfile.gettempdir()), "copies")
+        scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        wipe(scratch)
+        return PrivateFolder(scratch, "copies")
     except OSError as error:
         raise SourceError(
             f"source {source!r}: no copy of its files can be made: {error.strerror}",
             hint="copies in UTF-8 are made in the state folder: make it writable",
         ) from error
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _uncompressed(name: str) -> str:
