@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 import duckdb
 import pyarrow as pa
 
-from connector.engine import LEAVING, LINES
+from connector.engine import LEAVING, LINES, DuckDBEngine
 from connector.engine.borrowing import (
     ROOM,
     bring_home,
@@ -187,7 +187,7 @@ class WarehouseEngine:
         forget(self._lines, store, suppressions)
 
 
-class Returning:
+class Returning(DuckDBEngine):
     """The DuckDB engine, over a snapshot that still lies in a warehouse."""
 
     def __init__(self, project: Project, *, dry: bool) -> None:
@@ -206,16 +206,6 @@ class Returning:
         if leaving is not None and not self._dry:
             lines_at(self._project, leaving).drop()
             store.remember(**{LEAVING: None})
-
-    def load(
-        self, stage: Stage, suppressions: Suppressions, feed: Sequence[str], *, refresh: bool
-    ) -> bool:
-        """False: everything is read."""
-        return False
-
-    def decided(self, stage: Stage, decided: Decided, suppressions: Suppressions) -> Decided:
-        """As they are."""
-        return decided
 
     def give_back(self, store: Store, suppressions: Suppressions) -> None:
         """After a plan the snapshot is where it was."""
