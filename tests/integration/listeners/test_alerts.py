@@ -200,6 +200,18 @@ def test_secrets_are_covered(listened: Listened, monkeypatch: pytest.MonkeyPatch
         assert posted(room) == [{"a": "*** far"}]
 
 
+def test_a_key_that_is_the_name_of_its_target_does_not_cover_the_name(listened: Listened) -> None:
+    with Loopback() as room:
+        road = listened(alerts(room.url))
+        file = road.folder / "mappings" / "project.yaml"
+        file.write_text(file.read_text().replace("  far: {", "  sandbox: {"))
+        break_it(road)
+        road.sync("users")
+        (document,) = posted(room)
+    assert document["target"] == "sandbox"
+    assert document["text"].startswith("sync to sandbox: users failed: ")
+
+
 def test_a_variable_that_is_not_set_is_a_warning_when_there_is_something_to_post(
     listened: Listened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
