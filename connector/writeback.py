@@ -76,6 +76,7 @@ def destination_of(project: Project, mapping: Mapping) -> Destination:
         try:
             check_writable(project.source(write_to.source))
         except SourceError as error:
-            problem = Problem(write_to.place, error.message, error.hint)
+            hint = "name a Parquet file instead: `write_to: {path: recommendations.parquet}`"
+            problem = Problem(write_to.place, error.message, hint)
             raise ConfigError([problem]) from error
     return Destination(project, write_to)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def write_metrics(file: Path, control: ControlStore) -> None:
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(file)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written nothing was
+            fresh.unlink(missing_ok=True)
         raise StateError(f"{file} cannot be written: {error.strerror}") from None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -74,7 +75,7 @@ def check_writable(settings: SourceSettings) -> None:
 def _no_tables(settings: FilesSettings) -> SourceError:
     return SourceError(
         f"source {settings.name!r} has no tables to write to: it consists of files",
-        hint="name a Parquet file instead: `write_to: {path: recommendations.parquet}`",
+        hint="name a source that is a database",
     )
 
 
@@ -191,7 +192,8 @@ def write_parquet(path: Path, rows: pa.RecordBatchReader, layout: Layout) -> int
             reason = error.strerror if isinstance(error, OSError) else first_line(error)
             raise SourceError(f"{path} cannot be written: {reason}") from error
         finally:
-            fresh.unlink(missing_ok=True)
+            with suppress(OSError):  # where nothing can be written nothing was
+                fresh.unlink(missing_ok=True)
 
 
 def _count(connection: duckdb.DuckDBPyConnection) -> int:

@@ -318,6 +318,9 @@ def test_alerts_and_a_sync_log_that_cannot_work_are_found(shop: Shop) -> None:
     failed = failures(shop)
     assert "NO_SUCH_HOOK" in failed["alerts"]["message"]
     assert "nowhere" in failed["sync log"]["message"]
+    files = before.replace("sources:\n", "sources:\n  files: {type: files, path: .}\n")
+    file.write_text(f"{files}sync_log: {{source: files}}\n")
+    assert failures(shop)["sync log"]["fix"] == "name a source that is a database"
     file.write_text(
         before + 'alerts: [{webhook: "http://127.0.0.1:9"}]\nsync_log: {source: warehouse}\n'
     )

@@ -51,15 +51,16 @@ def test_the_file_holds_the_last_run_of_every_mapping(
     assert [path.name for path in road.folder.glob(".connector.prom*")] == []
 
 
+@pytest.mark.parametrize("folder", ["nowhere", "mappings/users.yaml"])
 def test_a_file_that_cannot_be_written_is_a_warning(
-    road: Road, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: str, road: Road, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from connector.cli.main import run
 
     monkeypatch.chdir(road.folder)
-    assert run(["sync", "--json", "--metrics-file", "nowhere/connector.prom"]) == 0
+    assert run(["sync", "--json", "--metrics-file", f"{folder}/connector.prom"]) == 0
     out, err = capsys.readouterr()
-    assert "nowhere/connector.prom cannot be written" in json.loads(out)["warnings"][0]
+    assert f"{folder}/connector.prom cannot be written" in json.loads(out)["warnings"][0]
     assert "warning: metrics:" in err
 
 

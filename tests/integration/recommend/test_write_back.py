@@ -258,6 +258,12 @@ def test_a_file_that_is_no_parquet_is_left_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["recs.parquet"]
 
 
+def test_a_folder_that_is_a_file_is_an_error_of_the_table(tmp_path: Path) -> None:
+    (tmp_path / "recs").write_text("something else")
+    with pytest.raises(SourceError, match="cannot be written"):
+        write_parquet(tmp_path / "recs" / "a.parquet", batch(("a", 1)), LAYOUT)
+
+
 def test_json_arrives_as_json(tmp_path: Path) -> None:
     write_table(settings("duckdb", tmp_path), "s.t", batch(("a", 1)), LAYOUT)
     with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
