@@ -330,6 +330,7 @@ def sum_up(chunk: ChunkReport, entry: MappingReport, attempts: Sequence[MappingR
         entry.http.requests += report.http.requests
         entry.http.retries += report.http.retries
         entry.http.throttled += report.http.throttled
+        entry.http.seconds += report.http.seconds
     for name, count in attempts[0].types.items():
         entry.types[name] = entry.types.get(name, 0) + count
     entry.rejects += last.rejects[: MAX_SAMPLES - len(entry.rejects)]

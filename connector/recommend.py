@@ -19,7 +19,7 @@ from connector.control.lease import lease
 from connector.deliver import work_batch, write
 from connector.destination.target import Target
 from connector.destination.work import Delivery, Operation, Progress, Settlement
-from connector.errors import ConnectorError, Locked, UsageError
+from connector.errors import ConnectorError, Locked, SourceError, UsageError
 from connector.listeners.tell import tell
 from connector.mapping.mapping import Mapping
 from connector.mapping.rules import Kind
@@ -251,7 +251,12 @@ def _write_back(job: _Job) -> None:
             answers.forget_answers(store, hidden)
             round_ = store.meta("round") or ""
             with answers.reading(store) as rows:
-                job.counts.written += job.destination.write(rows, round_)
+                try:
+                    job.counts.written += job.destination.write(rows, round_)
+                except SourceError as error:
+                    kept = "the answers are kept, and the same command writes them"
+                    error.hint = f"{error.hint}; {kept}" if error.hint else f"mend that: {kept}"
+                    raise
         if answers.is_asked(store) or answers.unwritten(store):
             answers.written(store)
         due = forget_erased(store, hidden, events=True)

@@ -87,6 +87,7 @@ def test_the_events_of_a_window_arrive_and_no_others(taps: Taps) -> None:
     assert taps.far_ids() == {f"e{i:04}" for i in range(24, 96)}
     assert [chunk.rows for chunk in only(report).chunks or []] == [24, 24, 24]
     assert only(report).types == {"tap": 72}
+    assert 0 < only(report).http.seconds <= only(report).seconds
 
 
 def test_chunks_that_are_done_are_not_done_again(taps: Taps) -> None:

@@ -124,6 +124,7 @@ def test_a_right_that_lacks_in_postgresql_is_told_and_the_answers_are_kept(
     report = asking.run()
     assert report.exit_code == 1
     assert "recommendations cannot be written" in str(entry(report).error)
+    assert "the answers are kept" in str(entry(report).hint)
     postgres_server.run(database, f"GRANT CREATE ON SCHEMA public TO reader_{database}")
     assert counts(asking.run()).written == 200
 
