@@ -107,16 +107,15 @@ def _count_top(
 ) -> None:
     """Count the most frequent values exactly, and keep those that enough rows share."""
     asked = [(name, value) for name, each in fields.items() for value in each.get("top") or ()]
-    if not asked:
-        return
-    counted = connection.execute(
-        "SELECT "  # noqa: S608 - quoted
-        + ", ".join(
-            f"count(CASE WHEN {identifier(column(name))}::VARCHAR = {literal(value)} THEN true END)"
-            for name, value in asked
-        )
-        + f" FROM ({rows})"
-    ).fetchone()
+    counts = [
+        f"count(CASE WHEN {identifier(column(name))}::VARCHAR = {literal(value)} THEN true END)"
+        for name, value in asked
+    ]
+    counted = (
+        connection.execute(f"SELECT {', '.join(counts)} FROM ({rows})").fetchone()  # noqa: S608 - quoted
+        if counts
+        else ()
+    )
     found: dict[str, list[dict[str, Any]]] = {}
     for (name, value), count in zip(asked, counted or (), strict=True):
         if count >= AT_LEAST:

@@ -174,6 +174,19 @@ def test_page_and_csv_are_written_to_files(
     assert "cannot be written" in capsys.readouterr().err
 
 
+def test_a_table_without_a_row_has_its_place_in_page_and_json(
+    shop: ProjectFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute("DELETE FROM users; DELETE FROM clicks")
+    assert run(["coverage", "--json"]) == 0
+    users, clicks = json.loads(capsys.readouterr().out)["mappings"]
+    assert users["quality"]["fields"]["gender"]["top"] == []
+    assert clicks["quality"]["fields"]["type"]["top"] == []
+    assert run(["coverage", "--html", "report.html", "--csv", "report.csv"]) == 0
+    assert "clicks" in (tmp_path / "report.html").read_text("utf-8")
+
+
 def test_a_required_tier_that_is_missed_fails_the_command(
     shop: ProjectFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
