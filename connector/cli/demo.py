@@ -55,7 +55,13 @@ EVENTS_A_USER = 10
     show_default=True,
     help="Where everything is written; a demo's own folder is written anew.",
 )
-@click.option("--port", default=8787, show_default=True, help="Of the sandbox; another if taken.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8787,
+    show_default=True,
+    help="Of the sandbox; another if taken.",
+)
 @click.option("--no-wait", is_flag=True, help="Do not pause between steps on a terminal.")
 @click.option("--stop", is_flag=True, help="Stop the sandbox of an earlier demo, and no more.")
 @click.pass_obj

@@ -22,7 +22,13 @@ FAULT_HELP = (
 
 @click.command("sandbox", cls=Command)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8787, show_default=True, help="Port to listen on; 0 for any.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8787,
+    show_default=True,
+    help="Port to listen on; 0 for any.",
+)
 @click.option(
     "--db",
     "database",

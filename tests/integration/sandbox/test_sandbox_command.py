@@ -86,3 +86,10 @@ def test_a_file_that_is_no_sandbox_is_a_clear_error(tmp_path):
     result = CliRunner().invoke(sandbox, ["--port", "0", "--db", str(notes)])
     assert isinstance(result.exception, ConnectorError)
     assert "--db" in result.exception.hint
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_there_cannot_be_is_a_usage_error(port):
+    result = CliRunner().invoke(sandbox, ["--memory", "--port", port])
+    assert result.exit_code == 2
+    assert "0<=x<=65535" in result.output
