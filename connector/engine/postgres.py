@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from connector.engine.database import Session
 from connector.errors import SourceError
+from connector.source.extras import not_installed
 from connector.source.query import is_away
 from connector.source.settings import SQLAlchemySettings
 from connector.sql import literal
@@ -38,10 +39,7 @@ class PostgresDatabase:
         try:
             import psycopg
         except ImportError:
-            raise SourceError(
-                f"source {self.name!r}: the driver for PostgreSQL is not installed",
-                hint="pip install 'sequen-connector[postgres]'",
-            ) from None
+            raise not_installed(self.name, "postgres") from None
         url = self._url.set(drivername="postgresql+psycopg")
         engine = sa.create_engine(url, poolclass=NullPool, hide_parameters=True)
         try:

@@ -12,6 +12,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from connector.engine.database import Session
 from connector.errors import SourceError
+from connector.source.extras import not_installed
 from connector.source.settings import SnowflakeSettings
 from connector.source.snowflake import connection_options
 
@@ -38,10 +39,7 @@ class SnowflakeDatabase:
         try:
             from snowflake import connector
         except ImportError:
-            raise SourceError(
-                f"source {self.settings.name!r}: the connector of Snowflake is not installed",
-                hint="pip install 'sequen-connector[snowflake]'",
-            ) from None
+            raise not_installed(self.settings.name, "snowflake") from None
         # Temporary tables are in the schema of the session.
         options = connection_options(self.settings) | {"schema": "SEQUEN_SYNC"}
         try:

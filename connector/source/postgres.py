@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL
 
 from connector.errors import SourceError
 from connector.source.base import Origin, Portion, Relation, Window
+from connector.source.extras import not_installed
 from connector.source.query import (
     Bound,
     bounds,
@@ -137,10 +138,7 @@ class PostgresSource:
         try:
             from adbc_driver_postgresql import dbapi
         except ImportError:
-            raise SourceError(
-                f"source {self.name!r}: the driver for PostgreSQL is not installed",
-                hint="pip install 'sequen-connector[postgres]'",
-            ) from None
+            raise not_installed(self.name, "postgres") from None
         try:
             connection: Connection = dbapi.connect(conninfo(url), autocommit=True)
         except dbapi.Error as error:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from connector.errors import SourceError
 from connector.source.base import Origin, Relation
+from connector.source.extras import not_installed
 from connector.source.query import (
     Bound,
     bounds,
@@ -146,10 +147,7 @@ class SnowflakeSource:
         try:
             from snowflake import connector
         except ImportError:
-            raise SourceError(
-                f"source {self.name!r}: the connector of Snowflake is not installed",
-                hint="pip install 'sequen-connector[snowflake]'",
-            ) from None
+            raise not_installed(self.name, "snowflake") from None
         try:
             return connector.connect(**connection_options(settings))
         except connector.Error as error:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from connector.errors import SourceError
 from connector.source.base import Relation
+from connector.source.extras import not_installed
 from connector.source.settings import SnowflakeSettings
 from connector.source.snowflake import connection_options, table_or_query
 from connector.source.write import Layout, Type, missing_columns
@@ -35,10 +36,7 @@ def write_snowflake(
     try:
         from snowflake import connector
     except ImportError:
-        raise SourceError(
-            f"source {settings.name!r}: the connector of Snowflake is not installed",
-            hint="pip install 'sequen-connector[snowflake]'",
-        ) from None
+        raise not_installed(settings.name, "snowflake") from None
     name = table_or_query(Relation(table=table))
     try:
         with (

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
 from connector.errors import SourceError
+from connector.source.extras import not_installed
 from connector.source.postgres import conninfo
 from connector.source.settings import SQLAlchemySettings
 from connector.source.write import Layout, Type, missing_columns
@@ -136,10 +137,7 @@ def _write_postgres(
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError:
-        raise SourceError(
-            f"source {settings.name!r}: the driver for PostgreSQL is not installed",
-            hint="pip install 'sequen-connector[postgres]'",
-        ) from None
+        raise not_installed(settings.name, "postgres") from None
     with (
         _errors(settings, url, table),
         dbapi.connect(conninfo(url)) as connection,
