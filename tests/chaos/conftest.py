@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from connector.sandbox import SandboxProcess, Settings, spawn
+from tests.support.far import renew
 from tests.support.road import Road
 
 _tally: Counter[str] = Counter()
@@ -36,10 +37,7 @@ def _far() -> Iterator[SandboxProcess]:
 @pytest.fixture
 def far(_far: SandboxProcess) -> SandboxProcess:
     """The API, as good as new."""
-    _far.set_faults({})
-    _far.set_quota()
-    _far.set_poison([])
-    _far.reset()
+    renew(_far)
     return _far
 
 

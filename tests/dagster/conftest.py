@@ -14,7 +14,10 @@ import yaml
 from connector.sandbox import Sandbox
 from dagster_defs import SyncMappingsComponent
 from dagster_defs.outcome import Retries
+from tests.support.far import far, running_sandbox
 from tests.support.project_folder import ProjectFolder
+
+__all__ = ["far", "running_sandbox"]
 
 USERS = 40
 CLICKS = 60
@@ -117,18 +120,9 @@ fields:
 """
 
 
-@pytest.fixture(scope="session")
-def running_sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def sandbox(running_sandbox: Sandbox) -> Sandbox:
-    running_sandbox.reset()
-    running_sandbox.set_faults({})
-    running_sandbox.set_poison([])
-    return running_sandbox
+def sandbox(far: Sandbox) -> Sandbox:
+    return far
 
 
 @pytest.fixture

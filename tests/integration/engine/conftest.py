@@ -1,19 +1,25 @@
-"""Fixtures: a real PostgreSQL, and the API."""
+"""Fixtures: real databases, the API, and a project whose warehouse compares."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from connector.sandbox import Handle, Sandbox
-from tests.support.postgres import postgres_server  # noqa: F401
-from tests.support.snowflake import snowflake_server  # noqa: F401
+from connector.sandbox import Sandbox
+from tests.support.far import far, running_sandbox
+from tests.support.postgres import Postgres, postgres_server
+from tests.support.snowflake import snowflake_server
+from tests.support.stand import SCHEMA, Stand
 
-__all__ = ["Handle"]
+__all__ = ["far", "postgres_server", "running_sandbox", "snowflake_server"]
 
 
 @pytest.fixture
-def far() -> Iterator[Handle]:
-    with Sandbox() as handle:
-        yield handle
+def stand(tmp_path: Path, far: Sandbox, postgres_server: Postgres) -> Iterator[Stand]:
+    database = postgres_server.database()
+    postgres_server.run(database, *SCHEMA)
+    stand = Stand(tmp_path, postgres_server, database, far, "warehouse")
+    yield stand
+    stand.close()

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from connector.follow import planned_mappings
 from connector.plan import plan
 from connector.planfile import read_plan
 from connector.report import MappingReport
-from connector.sandbox import Handle
 from connector.sync import sync
-from tests.support.postgres import Postgres
-from tests.support.stand import SCHEMA as TABLES
 from tests.support.stand import Stand
 
 ROWS = """
@@ -27,15 +21,6 @@ UPDATE users SET note = 'new' WHERE user_id IN ('u1', 'u2');
 DELETE FROM users WHERE user_id = 'u3';
 INSERT INTO users VALUES ('u41', 'de', 'gold', 1, 'n', 'x', false, false, true)
 """
-
-
-@pytest.fixture
-def stand(tmp_path: Path, far: Handle, postgres_server: Postgres) -> Iterator[Stand]:
-    database = postgres_server.database()
-    postgres_server.run(database, *TABLES)
-    stand = Stand(tmp_path, postgres_server, database, far, "warehouse")
-    yield stand
-    stand.close()
 
 
 def written(stand: Stand, file: Path) -> None:

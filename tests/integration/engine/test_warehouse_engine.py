@@ -3,7 +3,6 @@
 # ruff: noqa: S608 - made of what this file draws
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -13,13 +12,10 @@ from connector.engine import LINES
 from connector.engine.lines import SCHEMA, table_name
 from connector.errors import ConfigError
 from connector.prepare import bind
-from connector.sandbox import Handle
 from connector.snapshot.store import StatePaths, open_store
 from connector.source.base import Relation
 from connector.source.postgres import PostgresSource
-from tests.support.postgres import Postgres
 from tests.support.project_folder import ProjectFolder
-from tests.support.stand import SCHEMA as TABLES
 from tests.support.stand import Stand
 from tests.support.toll import Toll
 
@@ -30,15 +26,6 @@ FROM generate_series(1, {rows}) AS i
 """
 
 FEW = "substr(user_id, 2)::int % 1000 = 0"
-
-
-@pytest.fixture
-def stand(tmp_path: Path, far: Handle, postgres_server: Postgres) -> Iterator[Stand]:
-    database = postgres_server.database()
-    postgres_server.run(database, *TABLES)
-    stand = Stand(tmp_path, postgres_server, database, far, "warehouse")
-    yield stand
-    stand.close()
 
 
 def asked(stand: Stand, sql: str) -> list[tuple[object, ...]]:

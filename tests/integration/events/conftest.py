@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,10 @@ import pytest
 
 from connector.report import MappingReport
 from connector.sandbox import Sandbox
+from tests.support.far import far, running_sandbox
 from tests.support.road import IMPATIENT, Road, entry
+
+__all__ = ["far", "running_sandbox"]
 
 SCHEMA = "create table taps (id varchar, who varchar, what varchar, seen timestamp)"
 
@@ -28,21 +31,6 @@ fields:
   uid: who
   what: what
 """
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def far(server: Sandbox) -> Sandbox:
-    server.set_faults({})
-    server.set_poison([])
-    server.set_quota()
-    server.reset()
-    return server
 
 
 class Taps(Road):

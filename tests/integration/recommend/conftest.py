@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from connector.sandbox import Sandbox
 from tests.support.asking import Asking
+from tests.support.far import far, running_sandbox
 from tests.support.postgres import postgres_server
 from tests.support.snowflake import snowflake_server
 
-__all__ = ["postgres_server", "snowflake_server"]
-
-
-@pytest.fixture(scope="session")
-def _far() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def far(_far: Sandbox) -> Sandbox:
-    """The API, as good as new."""
-    _far.set_faults({})
-    _far.set_quota()
-    _far.set_poison([])
-    _far.reset()
-    return _far
+__all__ = ["far", "postgres_server", "running_sandbox", "snowflake_server"]
 
 
 @pytest.fixture

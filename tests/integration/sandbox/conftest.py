@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from connector.sandbox import Handle, Sandbox, Settings
+from tests.support.far import far, running_sandbox
+
+__all__ = ["far", "running_sandbox"]
 
 
 @dataclass(frozen=True)
@@ -74,20 +77,10 @@ def start() -> Iterator[Callable[..., Caller]]:
         yield lambda **settings: Caller(stack.enter_context(Sandbox(Settings(**settings))))
 
 
-@pytest.fixture(scope="session")
-def shared() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def api(shared: Sandbox) -> Caller:
+def api(far: Sandbox) -> Caller:
     """A sandbox with default settings, as good as new."""
-    shared.set_faults({})
-    shared.set_quota()
-    shared.set_poison([])
-    shared.reset()
-    return Caller(shared)
+    return Caller(far)
 
 
 @pytest.fixture

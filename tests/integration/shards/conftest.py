@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from connector.sandbox import Sandbox
+from tests.support.far import far, running_sandbox
 from tests.support.road import Road
 
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def far(server: Sandbox) -> Sandbox:
-    server.set_faults({})
-    server.set_poison([])
-    server.set_quota()
-    server.reset()
-    return server
+__all__ = ["far", "running_sandbox"]
 
 
 @pytest.fixture

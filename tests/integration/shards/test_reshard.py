@@ -15,7 +15,7 @@ from connector.reshard import reshard
 from connector.sandbox import Sandbox
 from connector.snapshot.store import StatePaths, open_store
 from tests.integration.shards.test_shards import clean, command, sync_all
-from tests.support.road import Road, assert_clean
+from tests.support.road import USERS, Road, assert_clean
 
 
 def cut(road: Road, into: int, *, name: str = "users", anew: bool = False) -> int:
@@ -69,10 +69,7 @@ def test_events_go_on_where_the_last_of_the_shards_was(road: Road, far: Sandbox)
 
 
 def test_what_a_shard_asked_to_erase_is_another_shards_to_see_to(road: Road, far: Sandbox) -> None:
-    road.map(
-        "users",
-        (road.folder / "mappings" / "users.yaml").read_text() + "deletes: {hard_when: erase}\n",
-    )
+    road.map("users", USERS + "deletes: {hard_when: erase}\n")
     clean(sync_all(road, "users"))
     road.write("update users set erase = true where orders < 8")
     far.set_faults({"e503": 1.0})

@@ -25,7 +25,7 @@ from connector.sandbox import Sandbox
 from connector.shard import parse_shard
 from connector.shards import check_shards, shard_of
 from connector.windows import Span
-from tests.support.road import Road, assert_clean, entry
+from tests.support.road import USERS, Road, assert_clean, entry
 
 FOUR = ("1/4", "2/4", "3/4", "4/4")
 
@@ -201,7 +201,7 @@ def test_what_is_no_shard_is_a_mistake_of_usage(road: Road, text: str) -> None:
 
 
 def test_no_mapping_may_be_called_like_a_shard(road: Road) -> None:
-    road.map("odd", (road.folder / "mappings" / "users.yaml").read_text() + "name: users 1/4\n")
+    road.map("odd", USERS + "name: users 1/4\n")
     done = command(road, "validate")
     assert done.returncode == 1
     assert "that is how shards are called" in done.stderr
@@ -239,11 +239,7 @@ def test_an_erasure_waits_for_every_shard_that_is_being_synced(road: Road) -> No
 
 
 def test_whom_a_feed_names_is_erased_by_one_shard(road: Road, far: Sandbox) -> None:
-    road.map(
-        "users",
-        (road.folder / "mappings" / "users.yaml").read_text()
-        + "deletes: {erasures: {table: erasures, key: user_id}}\n",
-    )
+    road.map("users", USERS + "deletes: {erasures: {table: erasures, key: user_id}}\n")
     clean(sync_all(road, "users"))
     road.write("insert into erasures select 'u' || i from range(195, 205) as t(i)")
     clean(sync_all(road, "users"))
@@ -253,10 +249,7 @@ def test_whom_a_feed_names_is_erased_by_one_shard(road: Road, far: Sandbox) -> N
 
 
 def test_a_flag_that_another_shard_asked_for_is_not_withdrawn(road: Road, far: Sandbox) -> None:
-    road.map(
-        "users",
-        (road.folder / "mappings" / "users.yaml").read_text() + "deletes: {hard_when: erase}\n",
-    )
+    road.map("users", USERS + "deletes: {hard_when: erase}\n")
     clean(sync_all(road, "users"))
     road.write("update users set erase = true where orders < 8")
     far.set_faults({"e503": 1.0})
