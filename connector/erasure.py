@@ -255,10 +255,11 @@ def _purge(
     """Purge one file; of which kind it is nobody knows any more when its mapping has gone."""
     events = None if mapping is None else mapping.kind is not Kind.USERS
     with open_store(paths) as store:
+        suppressions = suppressed(control)
         if mapping is None or mapping.kind is Kind.RECOMMENDATIONS:
-            forget_answers(store, suppressed(control))
-        forget_elsewhere(project, store, suppressed(control))
-        due = forget_erased(store, suppressed(control), events=events)
+            forget_answers(store, suppressions)
+        forget_elsewhere(project, store, suppressions)
+        due = forget_erased(store, suppressions, events=events)
     if due:
         rewrite(paths)
 
