@@ -1,8 +1,6 @@
 """PostgreSQL as a source: COPY straight into Arrow, through ADBC.
 
-Every read is one read-only transaction with one snapshot. Values arrive as what they are: what the
-driver has no type for is cast in the query, and what it spells its own way (exact numbers as text,
-infinite times as overflown ones) is mended batch by batch.
+Every read is one read-only transaction with one snapshot.
 """
 
 from __future__ import annotations
@@ -14,12 +12,19 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy.engine import URL
 
 from connector.errors import SourceError
 from connector.source.base import Origin, Portion, Relation, Window
 from connector.source.extras import not_installed
+from connector.source.postgres_types import (
+    delivered,
+    kind_of,
+    mended,
+    nested_arrays,
+    readable,
+    spelled,
+)
 from connector.source.query import (
     Bound,
     bounds,
@@ -45,14 +50,7 @@ _TRANSACTION = (
 )
 _CONNECT_SECONDS = "10"
 
-_MAX_DECIMAL_DIGITS = 38
 _TEXTS = {"text", "varchar"}
-_EMBEDDINGS = {"vector", "halfvec"}
-_EPOCH_US, _EPOCH_DAYS = 946_684_800_000_000, 10_957
-"""PostgreSQL counts from the year 2000; the driver adds this, and infinity overflows."""
-
-_NESTED = "several dimensions in "
-_IS_NESTED = re.compile(rf'invalid input syntax for type integer: "{_NESTED}(.*)"')
 
 _HINTS = {
     "28P01": "check the user and the password of `url`",
@@ -86,7 +84,7 @@ class PostgresSource:
     def schema(self, relation: Relation) -> pa.Schema:
         """The columns `read` would yield; the query is prepared, not run."""
         with self._transaction(relation) as cursor:
-            return _delivered(cursor.adbc_execute_schema(self._statement(cursor, relation)))
+            return delivered(cursor.adbc_execute_schema(self._statement(cursor, relation)))
 
     @contextmanager
     def read(self, relation: Relation) -> Iterator[pa.RecordBatchReader]:
@@ -94,9 +92,9 @@ class PostgresSource:
         with self._transaction(relation) as cursor:
             cursor.execute(self._statement(cursor, relation))
             with cursor.fetch_record_batch() as reader:
-                schema = _delivered(reader.schema)
-                with stream(schema, self._batches(relation, reader, schema)) as mended:
-                    yield mended
+                schema = delivered(reader.schema)
+                with stream(schema, self._batches(relation, reader, schema)) as batches:
+                    yield batches
 
     def plain(self, relation: Relation) -> str:
         """The statement for the rows of a relation as the database has them, not as they are
@@ -155,8 +153,8 @@ class PostgresSource:
         try:
             for batch in reader:
                 columns = zip(batch.columns, schema, strict=True)
-                mended = [self._mend(column, to, relation) for column, to in columns]
-                yield pa.RecordBatch.from_arrays(mended, schema=schema)
+                arrays = [self._mend(column, to, relation) for column, to in columns]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
         except (OSError, pa.ArrowException) as error:
             said = self._said(error)
             raise SourceError(
@@ -164,20 +162,14 @@ class PostgresSource:
             ) from None
 
     def _mend(self, column: pa.Array, to: pa.Field, relation: Relation) -> pa.Array:
-        if _is_opaque(column.type):
-            try:
-                return column.storage.cast(to.type)
-            except pa.ArrowInvalid:
-                raise SourceError(
-                    f"source {self.name!r}: column {to.name!r} of {relation} holds NaN, "
-                    f"for which {_named(to.type)} has no place",
-                    hint=f"read it with a `query`, as {identifier(to.name)}::float8",
-                ) from None
-        if pa.types.is_timestamp(to.type):
-            return _infinite(column, pa.int64(), _EPOCH_US, 2**63)
-        if pa.types.is_date(to.type):
-            return _infinite(column, pa.int32(), _EPOCH_DAYS, 2**31)
-        return column
+        try:
+            return mended(column, to.type)
+        except pa.ArrowInvalid:
+            raise SourceError(
+                f"source {self.name!r}: column {to.name!r} of {relation} holds NaN, "
+                f"for which {spelled(to.type)} has no place",
+                hint=f"read it with a `query`, as {identifier(to.name)}::float8",
+            ) from None
 
     @contextmanager
     def _transaction(self, relation: Relation) -> Iterator[Cursor]:
@@ -207,7 +199,7 @@ class PostgresSource:
     def _statement(self, cursor: Cursor, relation: Relation) -> str:
         rows = self._rows(cursor, relation)
         described = cursor.adbc_execute_schema(select(relation, rows))
-        columns = [_readable(described.field(name)) for name in chosen(relation, described.names)]
+        columns = [readable(described.field(name)) for name in chosen(relation, described.names)]
         conditions = []
         if relation.window is not None:
             conditions.append(self._within(relation.window, described, relation))
@@ -263,12 +255,8 @@ class PostgresSource:
     def _said(self, error: Exception) -> str:
         """What the server or the driver said, as one line without the password."""
         text = str(error).partition("\n\nQuery was:")[0]
-        if nested := _IS_NESTED.search(text):
-            as_json = f"to_json({identifier(nested[1])})"
-            return (
-                f"column {nested[1]!r} holds arrays of several dimensions, which no field can; "
-                f"read it with a `query`, as {as_json}"
-            )
+        if nested := nested_arrays(text):
+            return nested
         said = re.search(r"(?:Failed to connect: |ERROR:\s+)(.*)", text)
         line = said[1] if said else text.splitlines()[0]
         return line.replace(self._secret, "***") if self._secret else line
@@ -316,7 +304,7 @@ def _condition(end: Bound) -> str:
 def _portion(portion: Portion, described: pa.Schema, relation: Relation) -> Iterator[str]:
     """The condition that DuckDB's SQL says too, for what both spell alike as text."""
     field = described.field(find_column(portion.column, described.names, relation))
-    if not (pa.types.is_integer(field.type) or _kind(field) in _TEXTS):
+    if not (pa.types.is_integer(field.type) or kind_of(field) in _TEXTS):
         return
     key = f"{identifier(field.name)}::text"
     bits = f"('x' || left(md5(convert_to({key}, 'UTF8')), 8))::bit(32)::bigint"
@@ -325,86 +313,3 @@ def _portion(portion: Portion, described: pa.Schema, relation: Relation) -> Iter
         f"({bits} % {shard.of:d} = {shard.number - 1:d} OR {key} IS NULL "
         f"OR {key} IN ('', '.', '..') OR {key} ~ '[\\u0001-\\u001f\\u007f-\\u009f]')"
     )
-
-
-def _readable(field: pa.Field) -> str:
-    """A column as an expression that the driver knows how to read."""
-    name = identifier(field.name)
-    kind = _kind(field)
-    if kind == "numeric":
-        return name if _decimal(field) else f"{name}::float8 AS {name}"
-    if kind == "money":
-        return f"{name}::numeric::float8 AS {name}"
-    if kind == "oid":
-        return f"{name}::int8 AS {name}"
-    if kind in _EMBEDDINGS:
-        return f"{name}::float4[] AS {name}"
-    if kind == "hstore":
-        return f"{name}::jsonb AS {name}"
-    if _holds_struct(field.type):
-        # The driver loses which rows of a composite type are null.
-        return f"to_json({name}) AS {name}"
-    if _is_opaque(field.type):
-        return f"{name}::text AS {name}"
-    if pa.types.is_list(field.type):
-        plain = name
-        if _is_opaque(field.type.value_type):
-            plain = f"{name}::{'float8' if kind == '_numeric' else 'text'}[]"
-        return f"{_flat(field.name, plain)} AS {name}"
-    return name
-
-
-def _flat(column: str, value: str) -> str:
-    """An array that fails the read where it has several dimensions: the driver would lose them."""
-    name = identifier(column)
-    # Of the column, lest the planner works it out beforehand.
-    failing = f"(left({name}::text, 0) || {literal(_NESTED + column)})::int = 0"
-    refused = f"CASE WHEN {failing} THEN {value} END"
-    return f"CASE WHEN array_ndims({name}) > 1 THEN {refused} ELSE {value} END"
-
-
-def _kind(field: pa.Field) -> str:
-    kind: bytes = (field.metadata or {}).get(b"POSTGRESQL:type", b"")
-    return kind.decode()
-
-
-def _is_opaque(type_: pa.DataType) -> bool:
-    return isinstance(type_, pa.OpaqueType)
-
-
-def _holds_struct(type_: pa.DataType) -> bool:
-    inner = type_.value_type if pa.types.is_list(type_) else type_
-    return isinstance(inner, pa.StructType)
-
-
-def _decimal(field: pa.Field) -> pa.DataType | None:
-    """numeric(p, s) where it fits a DECIMAL; numeric of any size is read as DOUBLE."""
-    modifier = int((field.metadata or {}).get(b"POSTGRESQL:typmod", b"-1"))
-    if _kind(field) != "numeric" or modifier < 0:
-        return None
-    precision = (modifier - 4) >> 16 & 0xFFFF
-    scale = ((modifier - 4) & 0x7FF ^ 0x400) - 0x400
-    fits = 0 <= scale <= precision <= _MAX_DECIMAL_DIGITS
-    return pa.decimal128(precision, scale) if fits else None
-
-
-def _delivered(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([pa.field(each.name, _decimal(each) or each.type) for each in schema])
-
-
-def _named(type_: pa.DataType) -> str:
-    return f"numeric({type_.precision}, {type_.scale})"
-
-
-def _infinite(column: pa.Array, integer: pa.DataType, epoch: int, size: int) -> pa.Array:
-    """Infinity as DuckDB has it: the largest number of days or microseconds, or its negative."""
-    later, earlier = -size + epoch - 1, -size + epoch
-    numbers = column.view(integer)
-    lowest = pc.min_max(numbers)["min"].as_py()
-    if lowest is None or lowest > earlier:
-        return column
-    largest = pa.scalar(size - 1, integer)
-    smallest = pa.scalar(1 - size, integer)
-    numbers = pc.if_else(pc.equal(numbers, pa.scalar(later, integer)), largest, numbers)
-    numbers = pc.if_else(pc.equal(numbers, pa.scalar(earlier, integer)), smallest, numbers)
-    return numbers.view(column.type)

@@ -19,6 +19,8 @@ from tests.support.project_folder import ProjectFolder
 
 __all__ = ["far", "running_sandbox"]
 
+KEY = dg.AssetKey(["sequen", "users"])
+
 USERS = 40
 CLICKS = 60
 
@@ -136,3 +138,26 @@ def shop(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> S
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as instance:
         yield instance
+
+
+def materialized(result: dg.ExecuteInProcessResult, name: str = "users") -> dict[str, Any]:
+    """The metadata of an asset's materialization, as plain values."""
+    event = result.asset_materializations_for_node(f"sequen__{name}")[0]
+    return {key: value.value for key, value in event.metadata.items()}
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """What the failed step says."""
+    data = result.get_step_failure_events()[0].step_failure_data
+    assert data.user_failure_data is not None
+    return str(data.user_failure_data.description)
+
+
+def everything(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> str:
+    """All that a run left behind in Dagster's storage, as text."""
+    run = instance.get_run_by_id(result.run_id)
+    return repr(run) + "".join(repr(entry) for entry in instance.all_logs(result.run_id))

@@ -10,9 +10,8 @@ import pytest
 from connector.control.erasures import Erasure
 from dagster_defs.erasure import ASK_AGAIN, Asked, ErasureFeeds, judge
 from dagster_defs.outcome import Retries
-from tests.dagster.conftest import USERS, Shop
+from tests.dagster.conftest import USERS, Shop, everything, failure, materialized
 from tests.dagster.test_jobs import run
-from tests.dagster.test_materialize import everything, failure, materialized
 
 KEY = dg.AssetKey(["sequen", "users"])
 NOW = datetime(2026, 3, 1, 12)

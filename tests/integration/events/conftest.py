@@ -66,6 +66,11 @@ class Taps(Road):
         """Sync, and count the events that were acknowledged."""
         return self.run(**options).changes["event"].acknowledged
 
+    def known(self) -> set[str]:
+        """The keys that the state file holds."""
+        with duckdb.connect(str(self.state / "taps.duckdb"), read_only=True) as connection:
+            return {key for (key,) in connection.execute("select key from snapshot").fetchall()}
+
     def far_ids(self) -> set[str]:
         return {event["id"] for event in self.far.events()}
 

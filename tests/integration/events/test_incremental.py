@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import duckdb
 import pytest
 
-from connector.snapshot.rejects import ask_again
-from connector.snapshot.store import StatePaths, open_store
 from connector.stop import Stop
 from tests.integration.events.conftest import SCHEMA, TAPS, Taps
 from tests.support.road import entry
-
-BAD = {"resource": "events", "field": "what", "equals": "bad", "status": 422}
-
-
-def known(taps: Taps) -> set[str]:
-    """The keys that the state file holds."""
-    with duckdb.connect(str(taps.state / "taps.duckdb"), read_only=True) as connection:
-        return {key for (key,) in connection.execute("select key from snapshot").fetchall()}
 
 
 def test_a_second_sync_sends_only_what_is_new(taps: Taps) -> None:
@@ -123,7 +112,7 @@ def test_rows_without_a_cursor_are_found_whenever_they_come_and_sent_once(taps: 
     assert taps.sent() == 0
     taps.write("delete from taps where id = 'm'")
     taps.run()
-    assert known(taps) == {"n"}
+    assert taps.known() == {"n"}
     assert taps.repeats() == 0
 
 
@@ -135,14 +124,14 @@ def test_a_touched_row_whose_event_is_the_same_is_not_sent_again(taps: Taps) -> 
     for _ in range(5):
         taps.write("update taps set touched = touched + interval 1 hour where id = 'a'")
         assert taps.sent() == 0
-    assert known(taps) == {"a"}
+    assert taps.known() == {"a"}
 
 
 def test_state_holds_the_lookback_and_no_more(taps: Taps) -> None:
     for hour in range(10, 20):
         taps.tap(f"e{hour} x {hour}:00")
         taps.run()
-    assert known(taps) == {"e18", "e19"}
+    assert taps.known() == {"e18", "e19"}
 
 
 def test_a_longer_lookback_sends_nothing_again(taps: Taps) -> None:
@@ -193,7 +182,7 @@ def test_the_watermark_waits_for_rows_that_are_pending(taps: Taps) -> None:
     assert taps.sent() == 11
     assert len(taps.far_ids()) == 51
     assert taps.repeats() == 0
-    assert known(taps) == {"new"}
+    assert taps.known() == {"new"}
 
 
 def test_events_from_before_1970_wait_like_others(taps: Taps) -> None:
@@ -235,66 +224,6 @@ def test_what_a_stop_in_the_middle_left_comes_with_the_next_sync(taps: Taps) -> 
     assert taps.repeats() == 0
 
 
-def test_a_rejected_row_does_not_hold_the_watermark(taps: Taps) -> None:
-    taps.lookback("0s")
-    taps.far.set_poison([BAD])
-    taps.tap("bad bad 09:00", *(f"e{i:02} x 10:{i:02}" for i in range(50)))
-    assert taps.sync().exit_code == 3
-    assert known(taps) == {"e49"}
-    assert taps.sent() == 0
-
-
-def test_a_retry_goes_back_for_refused_rows_and_sends_nothing_else_again(taps: Taps) -> None:
-    taps.lookback("0s")
-    taps.far.set_poison([BAD])
-    taps.tap("bad bad 09:00", *(f"e{i:02} x 09:00" for i in range(30)), "b x 12:00")
-    taps.sync()
-    taps.far.set_poison([])
-    assert taps.sent() == 0
-    with open_store(StatePaths(taps.state, "taps")) as store:
-        assert ask_again(store) == 1
-    assert taps.sent() == 1
-    assert taps.sent() == 0
-    assert taps.repeats() == 0
-    assert "bad" in taps.far_ids()
-
-
-def test_a_mended_mapping_tries_refused_rows_again_wherever_they_lie(taps: Taps) -> None:
-    taps.lookback("0s", **{"what: what": "what: {expr: what, type: number}"})
-    taps.tap("bad x 09:00", *(f"e{i:02} 1 09:00" for i in range(200)), "b 2 12:00")
-    report = taps.run()
-    assert report.rows.rejected == 1
-    mended = 'what: {expr: "try_cast(what as double)", type: number}'
-    taps.lookback("0s", **{"what: what": mended})
-    assert taps.sent() == 1
-    assert taps.sent() == 0
-    assert "bad" in taps.far_ids()
-    assert taps.repeats() == 0
-
-
-def test_a_refused_row_that_is_gone_is_forgotten_when_it_is_tried_again(taps: Taps) -> None:
-    taps.lookback("0s")
-    taps.far.set_poison([BAD])
-    taps.tap("bad bad 09:00", "b x 12:00")
-    taps.sync()
-    taps.write("delete from taps where id = 'bad'")
-    with open_store(StatePaths(taps.state, "taps")) as store:
-        ask_again(store)
-    taps.run()
-    with open_store(StatePaths(taps.state, "taps")) as store:
-        assert store.fetch("select count(*) from state.rejects") == [(0,)]
-
-
-def test_rejects_from_before_the_window_stay_listed(taps: Taps) -> None:
-    taps.lookback("0s")
-    taps.write("insert into taps values ('nobody', null, 'x', '2026-03-01 09:00')")
-    taps.tap(*(f"e{i} x 12:00" for i in range(200)))
-    taps.run()
-    taps.tap("b x 13:00")
-    report = taps.run()
-    assert [sample.key for sample in report.rejects] == ["nobody"]
-
-
 def test_a_full_refresh_sends_everything_again(taps: Taps) -> None:
     for hour in range(10, 16):
         taps.tap(f"e{hour} x {hour}:00")
@@ -302,7 +231,7 @@ def test_a_full_refresh_sends_everything_again(taps: Taps) -> None:
     assert taps.sent(full_refresh=True) == 6
     assert taps.repeats() == 6
     assert taps.sent() == 0
-    assert known(taps) == {"e14", "e15"}
+    assert taps.known() == {"e14", "e15"}
 
 
 def test_a_full_refresh_that_was_cut_short_is_finished_by_the_next_sync(taps: Taps) -> None:
@@ -387,7 +316,7 @@ def test_without_a_cursor_all_is_read_and_what_was_sent_is_known_by_its_id(
     assert report.changes["event"].reasons == {"changed": 1, "new": 2}
     taps.write("delete from taps where id < 'e05'")
     assert taps.sent() == 0
-    assert len(known(taps)) == 16
+    assert len(taps.known()) == 16
     assert len(taps.far_ids()) == 22
 
 
