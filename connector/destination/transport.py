@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import functools
 import ipaddress
 import re
@@ -135,7 +136,12 @@ class HttpTransport:
 @functools.cache
 def _part_in_peace() -> None:
     """Have the wait at the end of the process once, where there is a client at all."""
-    atexit.register(time.sleep, PARTING_SECONDS)
+    atexit.register(_wait_to_part)
+
+
+def _wait_to_part() -> None:
+    with contextlib.suppress(KeyboardInterrupt):  # there is nothing left to be interrupted
+        time.sleep(PARTING_SECONDS)
 
 
 async def _whole(response: Response, answer: Answer) -> Answer | Failure:

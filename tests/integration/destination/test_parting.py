@@ -34,3 +34,28 @@ def test_a_process_ends_well_right_after_its_last_answer() -> None:
             codes += [each.wait(60) for each in several]
 
     assert codes == [0] * _ENOUGH_TO_SEE_ONE_ABORT_IN_TEN
+
+
+_INTERRUPTED_AT_THE_END = """
+import time
+from pydantic import SecretStr
+from connector.destination.target import Target
+from connector.destination.transport import HttpTransport
+
+def interrupted(seconds):
+    raise KeyboardInterrupt
+
+time.sleep = interrupted
+HttpTransport(Target("t", "http://127.0.0.1:9", SecretStr("k")))
+"""
+
+
+def test_an_interrupt_when_all_is_done_is_not_told() -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_AT_THE_END],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (0, "")
