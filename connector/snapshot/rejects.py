@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from connector.errors import Locked, StateError, first_line
-from connector.snapshot.store import FORMAT, StatePaths, Store
+from connector.snapshot.store import ANEW, FORMAT, StatePaths, Store
 from connector.sql import literal
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -39,7 +39,9 @@ def open_rejects(paths: StatePaths) -> Iterator[Store | None]:
                     hint="wait for it to end; `connector status` shows it",
                 ) from error
             reason = first_line(error)
-            raise StateError(f"the state file {paths.file} cannot be opened: {reason}") from error
+            raise StateError(
+                f"the state file {paths.file} cannot be opened: {reason}", hint=ANEW
+            ) from error
         store = Store(paths, connection)
         if int(store.meta("format") or 0) > FORMAT:
             raise StateError(

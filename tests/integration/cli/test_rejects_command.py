@@ -122,3 +122,12 @@ def test_a_feed_that_names_nobody_is_told_and_listed_and_changes_no_count(shop: 
     shop.sql("delete from gone where length(who) < 3")
     after = shop("sync", "--select", "users", "--json").mapping("users")
     assert (after["rejects"], after.get("warnings")) == ([], None)
+
+
+def test_a_state_file_that_is_none_is_said_with_what_to_do(refused: Shop) -> None:
+    (file,) = (refused.folder / ".connector").rglob("users.duckdb")
+    file.write_bytes(b"this is no database")
+    listed = refused("rejects", "--select", "users")
+    assert listed.code == 1
+    assert "users.duckdb cannot be opened" in listed.err
+    assert "hint: restore it from a backup" in listed.err
