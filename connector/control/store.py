@@ -46,9 +46,6 @@ class ControlStore:
         self._engine = open_engine(control_file(folder), url)
         with self._errors():
             self._prepare()
-        if url is None:
-            with contextlib.suppress(FileNotFoundError):
-                control_file(folder).chmod(0o600)
 
     @property
     def engine(self) -> Engine:
@@ -236,6 +233,9 @@ def _private(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
+        # Made before it is opened: SQLite gives the files beside it the mode that it finds.
+        control_file(folder).touch(mode=0o600)
+        control_file(folder).chmod(0o600)
     except OSError as error:
         raise StateError(
             f"the state folder {folder} cannot be written: {error.strerror}",

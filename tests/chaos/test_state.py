@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -198,6 +200,19 @@ def test_a_state_file_of_the_first_format_is_migrated(
     assert_clean(road.erase("u1")[0])
     with duckdb.connect(str(road.state / "clicks.duckdb")) as connection:
         assert connection.execute("from snapshot").fetchall() == []
+
+
+def test_every_file_of_the_control_store_is_its_owners_alone_while_it_is_open(
+    tmp_path: Path,
+) -> None:
+    before = os.umask(0o022)
+    try:
+        store = ControlStore(tmp_path, "far")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+        store.close()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(["control.db", "control.db-wal", "control.db-shm"], 0o600)
 
 
 def test_a_newer_control_store_is_refused_by_its_format(road: Road) -> None:
