@@ -35,7 +35,8 @@ def direct_pii(bound: Bound) -> list[Problem]:
     texts = {
         name: text
         for name in fields
-        if (text := text_within(bound.compiled.types[name], identifier(name))) is not None
+        if (type_ := bound.compiled.types.get(name)) is not None  # a mapped `is_deleted` is a rule
+        and (text := text_within(type_, identifier(name))) is not None
     }
     if not texts:
         return []

@@ -69,9 +69,12 @@ def validate(
         if (project := found.project) is not None:
             findings.warnings += project.warnings
             _check_target(settings, project, findings)
-            _check_mappings(project, project.chosen(select, exclude), findings)
-    except UsageError:
-        raise
+            if project.mappings or not findings.problems:
+                _check_mappings(project, project.chosen(select, exclude), findings)
+    except UsageError as error:
+        if not findings.problems:
+            raise
+        findings.add(error)  # what was asked for may be what cannot be read
     except ConnectorError as error:
         findings.add(error)
     if as_json:

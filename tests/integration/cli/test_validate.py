@@ -117,3 +117,34 @@ def test_addresses_and_numbers_in_the_data_are_found_before_the_first_sync(shop:
         "visits.yaml:10 'numbers' holds telephone numbers (10 of the first rows do)",
         "visits.yaml:11 'nested' holds e-mail addresses (10 of the first rows do)",
     ]
+
+
+def test_a_mapped_is_deleted_is_valid(shop: Shop) -> None:
+    shop.files.write(
+        "users.yaml",
+        "kind: users\nsource: warehouse\ntable: users\n"
+        "fields: {uid: id, country: country, is_deleted: orders > 5}\n",
+    )
+    outcome = shop("validate")
+    assert outcome.code == 0, outcome.err
+    assert "ok      users" in outcome.out
+
+
+def test_a_file_that_is_no_yaml_is_told_though_it_be_the_only_one(shop: Shop) -> None:
+    for file in shop.files.path.glob("*.yaml"):
+        if file.name != "project.yaml":
+            file.unlink()
+    shop.files.write("users.yaml", "kind: users\nfields: {uid: ]}\n")
+    for arguments in ((), ("--select", "users")):
+        outcome = shop("validate", *arguments)
+        assert outcome.code == 1
+        assert "users.yaml:2" in outcome.err
+        assert "no mappings" not in outcome.err
+
+
+def test_a_mapping_that_cannot_be_read_is_told_where_it_is_selected(shop: Shop) -> None:
+    shop.files.write("broken.yaml", "kind: users\nfields: {uid: ]}\n")
+    outcome = shop("validate", "--select", "broken")
+    assert outcome.code == 1
+    assert "broken.yaml:2" in outcome.err
+    assert "no mapping matches 'broken'" in outcome.err
