@@ -19,6 +19,10 @@ _T = TypeVar("_T")
 INCOMPLETE = 4
 """The exit code of a run that left rows pending."""
 
+_SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter while another waits for it. The HTTP client's thread
+waits at every answer; a tenth of Python's own 5 ms lets a quarter more requests through."""
+
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
 
@@ -39,6 +43,7 @@ def until_stopped(work: Callable[[Stop], _T], log: Log) -> _T:
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             errors.append(error)
 
+    sys.setswitchinterval(_SWITCH_SECONDS)
     thread = threading.Thread(target=run, name="work", daemon=True)
     with _signals(stop, log):
         thread.start()

@@ -20,12 +20,12 @@ from connector.destination import requests
 from connector.destination.outcomes import Failure
 from connector.destination.requests import Request
 from connector.destination.target import Auth, Target
+from connector.destination.transport import SOUND_ANSWERS, HttpTransport
 from connector.destination.transport import Answer as Answered
-from connector.destination.transport import HttpTransport
 from connector.destination.writer import Writer
 from connector.errors import DestinationError
 from tests.integration.destination.conftest import KEY, Ledger
-from tests.support.loopback import RESET, Answer, Loopback, error
+from tests.support.loopback import OK, RESET, Answer, Loopback, error
 from tests.support.work import erasures, users
 
 MakeTarget = Callable[..., Target]
@@ -152,6 +152,43 @@ def test_an_answer_that_never_ends_costs_neither_time_nor_memory(target: MakeTar
     assert isinstance(answer, Answered)
     assert answer.status == 422
     assert len(answer.body) <= 65_536
+
+
+@pytest.mark.parametrize(
+    ("trouble", "failure"),
+    [
+        (
+            Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", close=True),
+            Failure.BROKEN,
+        ),
+        (Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), Failure.TIMEOUT),
+    ],
+)
+def test_after_many_sound_answers_a_body_that_stays_out_hides_its_status_once(
+    target: MakeTarget, trouble: Answer, failure: Failure
+) -> None:
+    answers = iter([*[Answer(200, b"{}")] * SOUND_ANSWERS, *[trouble] * 3])
+    with Loopback(lambda request: next(answers)) as server:
+        wanted = [requests.user(b"{}")] * (SOUND_ANSWERS + 3)
+        *sound, first, second, third = send(target(server.url, timeout=1.5), *wanted)
+    assert {answer.status for answer in sound if isinstance(answer, Answered)} == {200}
+    assert first is failure
+    assert [each.status for each in (second, third) if isinstance(each, Answered)] == [200, 200]
+
+
+def test_after_many_sound_answers_the_words_of_a_refusal_still_come(target: MakeTarget) -> None:
+    flood = Answer(
+        raw=b"HTTP/1.1 422 No\r\nContent-Length: 99999999999\r\n\r\n", drip=b"x" * 50_000
+    )
+    answers = iter([*[OK] * SOUND_ANSWERS, error(400, "bad_user", "age: not a number"), flood])
+    with Loopback(lambda request: next(answers)) as server:
+        wanted = [requests.user(b"{}")] * (SOUND_ANSWERS + 2)
+        *_, refused, flooded = send(target(server.url), *wanted)
+    assert isinstance(refused, Answered)
+    assert b"age: not a number" in refused.body
+    assert isinstance(flooded, Answered)
+    assert flooded.status == 422
+    assert 0 < len(flooded.body) <= 65_536
 
 
 def test_headers_that_never_end_time_out(target: MakeTarget) -> None:

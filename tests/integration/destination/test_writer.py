@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 
 import pytest
 
 from connector.destination.target import Target
+from connector.destination.transport import SOUND_ANSWERS
 from connector.destination.work import Delivery, Operation, Progress, Settlement, WorkBatch
 from connector.destination.writer import Writer
 from connector.errors import DestinationError, StateError
@@ -75,6 +77,17 @@ def test_any_2xx_acknowledges_whatever_its_body(
         delivery = Writer(target(server.url)).deliver(users(20), ledger.settle)
     assert ledger.holds_once(range(20))
     assert delivery.requests == 20
+
+
+def test_a_body_that_breaks_off_after_many_sound_ones_costs_one_repeat(
+    target: MakeTarget, ledger: Ledger
+) -> None:
+    broken = Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", close=True)
+    answers = chain([Answer(200, b"{}")] * (SOUND_ANSWERS + 20), repeat(broken))
+    with Loopback(lambda request: next(answers)) as server:
+        delivery = Writer(target(server.url, max_in_flight=1)).deliver(users(200), ledger.settle)
+    assert ledger.holds_once(range(200))
+    assert delivery.requests == 201
 
 
 @pytest.mark.parametrize(
