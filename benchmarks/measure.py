@@ -80,12 +80,18 @@ class FailedError(Exception):
 Row = Callable[[Size, Path], "list[Result | Skipped]"]
 
 
+def environment(**more: str) -> dict[str, str]:
+    """What a process of ours finds; that compiled modules are kept, as they are for anybody."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(ROOT)} | more
+
+
 def run(command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> Run:
     """Run a command to its end. Raises FailedError when it does not succeed."""
     began = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=env or os.environ | {"PYTHONPATH": str(ROOT)},
+        env=env or environment(),
     )  # fmt: skip
     output = process.stdout.read() if process.stdout else ""
     _, status, usage = os.wait4(process.pid, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 from benchmarks import data
 from benchmarks.loopback import served, told
 from benchmarks.measure import (
-    ROOT,
     Result,
     Row,
     Run,
@@ -19,6 +17,7 @@ from benchmarks.measure import (
     Skipped,
     baseline,
     connector,
+    environment,
     in_turn,
     python,
     run,
@@ -184,8 +183,7 @@ def p11(size: Size, folder: Path) -> list[Result | Skipped]:
 
 
 def _planned(folder: Path, limit: str) -> Run:
-    env = os.environ | {"PYTHONPATH": str(ROOT), "CONNECTOR_MEMORY_LIMIT": limit}
-    return run(connector("plan", "--json", "-q"), folder, env)
+    return run(connector("plan", "--json", "-q"), folder, environment(CONNECTOR_MEMORY_LIMIT=limit))
 
 
 ROWS: dict[str, Row] = {
