@@ -385,7 +385,7 @@ class Chain:
             return self._user_payload()
         if self.mapping.kind is Kind.RECOMMENDATIONS:
             return self._event_object(list(request.members(self.mapping, self.fields)))
-        return self._event_object([self._member(rules.EVENT_KEY, self._key()), *self._members()])
+        return self._event_payload()
 
     def _user_payload(self) -> str:
         others = [name for name in self.fields if name != rules.USER_KEY]
@@ -397,18 +397,25 @@ class Chain:
         members.append(f"{identifier('is_deleted')} := {deleted}")
         return f"to_json({_lines('struct_pack(', members, ')', separator=',')})::VARCHAR"
 
-    def _members(self) -> list[str]:
+    def _event_payload(self) -> str:
+        """What `_event_object()` makes, in four fifths of its time; null where there is no key."""
+        key = self._member(rules.EVENT_KEY, self._key(), before="{")
+        # concat() leaves nulls out, too.
+        others = [*self._members(before=","), "'}'"]
+        return f"{key} || {_lines('concat(', others, ')', separator=',')}"
+
+    def _members(self, *, before: str = "") -> list[str]:
         """Members of an event's object in a fixed order, each null when its value is."""
         first = [TYPE, "original_timestamp"]
         rest = [name for name in self.fields if name not in {*first, rules.EVENT_KEY}]
         return [
-            self._member(name, as_json(self.fields[name].type, identifier(column(name))))
+            self._member(name, as_json(self.fields[name].type, identifier(column(name))), before)
             for name in [*first, *rest]
         ]
 
     @staticmethod
-    def _member(name: str, value: str) -> str:
-        return f"{literal(json.dumps(name, ensure_ascii=False) + ':')} || to_json({value})"
+    def _member(name: str, value: str, before: str = "") -> str:
+        return f"{literal(before + json.dumps(name, ensure_ascii=False) + ':')} || to_json({value})"
 
     @staticmethod
     def _event_object(members: list[str]) -> str:

@@ -90,7 +90,6 @@ class Parser:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._volatile, self._aggregates = _functions()
 
     def parse(self, sql: str) -> Parsed:
         """Check the form of an expression.
@@ -161,9 +160,10 @@ class Parser:
             refusal = f"{_REFUSED[kind]} is not allowed in an expression"
         elif kind == "FUNCTION":
             name = node["function_name"].lower()
-            if name in self._volatile:
+            volatile, aggregates = _functions()
+            if name in volatile:
                 refusal = f"{name}() differs at every call: every row would be sent every time"
-            elif name in self._aggregates:
+            elif name in aggregates:
                 refusal = f"{name}() is over many rows; an expression is a value over one row"
             elif name in _MULTIPLYING:
                 refusal = f"{name}() makes several rows of one; an expression is one value"

@@ -22,11 +22,11 @@ class Lags:
 
     def add(self, cursors: pa.Array, now: int) -> None:
         """Events with these cursors were acknowledged now; nulls say nothing."""
-        import pyarrow.compute as pc  # takes long, and only those that send need it
+        if cursors.null_count == len(cursors):
+            return
+        import pyarrow.compute as pc  # takes long, and only those with a cursor need it
 
         known = pc.drop_null(cursors)
-        if not len(known):
-            return
         lags = pc.max_element_wise(pc.subtract(now, known), 0)
         self.max = max(self.max, pc.max(lags).as_py())
         buckets = pc.floor(pc.divide(pc.ln(pc.cast(pc.add(lags, 1), pa.float64())), _STEP))
