@@ -24,6 +24,7 @@ from connector.mapping.compile import Compiled, compile_mapping
 from connector.mapping.mapping import Constant, Mapping, Pii
 from connector.mapping.rules import Kind
 from connector.project import Project
+from connector.snapshot.changes import Queries
 from connector.snapshot.stage import Cut, Decided, Rules, Stage, Suppressions
 from connector.snapshot.store import Store
 from connector.source.base import Origin, Portion, Relation, Source, Window
@@ -159,9 +160,20 @@ class Compared:
     """Uids of the erasure feed that no request can name."""
     engine: Engine
 
-    def payloads(self, chosen: str) -> str:
-        """The payloads query for rows whose decision SQL chooses, as in `reason = 'changed'`."""
+    def payloads(self, chosen: str, *, most: bool = False) -> str:
+        """The payloads query for rows whose decision SQL chooses, as in `reason = 'changed'`.
+
+        With `most` the others are left out instead: less work where they are few, and the same
+        where every row has a decision.
+        """
+        if most:
+            others = f"SELECT row FROM decisions WHERE ({chosen}) IS NOT TRUE AND row IS NOT NULL"  # noqa: S608 - ours
+            return self.chain.payloads(f"rowid NOT IN ({others})")
         return self.chain.payloads(f"rowid IN (SELECT row FROM decisions WHERE {chosen})")  # noqa: S608 - ours
+
+    def queries(self, without_row: str, *, keep_payload: bool) -> Queries:
+        """What the changes are asked for with."""
+        return Queries(self.payloads, without_row, self.decided, keep_payload=keep_payload)
 
     def types(self) -> dict[str, int]:
         """How many events of each type are to be sent."""

@@ -37,7 +37,7 @@ from connector.report import (
 from connector.run import Observer, Run, fail, open_run, record, too_many
 from connector.snapshot import answers
 from connector.snapshot.answers import Answered, Requests
-from connector.snapshot.changes import Queries, Refused
+from connector.snapshot.changes import Refused
 from connector.snapshot.purge import forget_erased, rewrite
 from connector.snapshot.rejects import sample_rejects
 from connector.snapshot.store import open_store
@@ -190,7 +190,7 @@ def _send(job: _Job, compared: Compared) -> None:
         return
     requests = Requests(
         compared.stage.store,
-        Queries(compared.payloads, "NULL", keep_payload=False),
+        compared.queries("NULL", keep_payload=False),
         compared.parameters,
         version=compared.rules.version,
         limit=job.options.limit,

@@ -53,7 +53,7 @@ from connector.run import (
 )
 from connector.shards import settle_shards
 from connector.snapshot import guards
-from connector.snapshot.changes import Changes, Queries
+from connector.snapshot.changes import Changes
 from connector.snapshot.lags import Lags
 from connector.snapshot.purge import forget_erased, rewrite
 from connector.snapshot.rejects import sample_rejects
@@ -355,7 +355,7 @@ def send(run: Run, mapping: Mapping, compared: Compared, report: MappingReport) 
         return Lags()
     changes = Changes(
         compared.stage.store,
-        Queries(compared.payloads, compared.chain.bare_payload, keep_payload=mapping.keep_payload),
+        compared.queries(compared.chain.bare_payload, keep_payload=mapping.keep_payload),
         compared.parameters,
         version=compared.rules.version,
         limit=run.options.limit,

@@ -9,22 +9,30 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, groupby
 from time import time_ns
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
 
 from connector.errors import StateError, first_line
 from connector.snapshot.lags import Lags
-from connector.snapshot.stage import SENT, stable
+from connector.snapshot.stage import SENT, Decided, stable
 from connector.snapshot.store import Store, merge
 
 ROWS_PER_BATCH = 8_192
+
+
+class WithRow(Protocol):
+    """See `Compared.payloads`."""
+
+    def __call__(self, chosen: str, *, most: bool = False) -> str:
+        """The query."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +44,9 @@ class Queries:
     `key` and, where payloads are kept, `kept`.
     """
 
-    with_row: Callable[[str], str]
+    with_row: WithRow
     without_row: str
+    decided: Decided
     keep_payload: bool
 
 
@@ -107,7 +116,8 @@ class Changes:
 
     def batches(self) -> Iterator[ChangeBatch]:
         """All changes, hard deletes first. May be pulled from another thread than `settle`."""
-        for decision in SENT:
+        decided = self._queries.decided
+        for decision in (each for each in SENT if decided.count(each)):
             for sql, fresh in self._sql(decision):
                 rows = self._reader.sql(sql, params=self._named(sql))
                 for batch in rows.to_arrow_reader(ROWS_PER_BATCH):
@@ -153,19 +163,32 @@ class Changes:
             erased = f"SELECT key, '' AS payload, {nothing}, NULL::VARCHAR AS kept, subject "
             yield f"{erased} FROM decisions WHERE decision = 'hard_delete'", False
         elif decision == "event":
-            yield self._with_row("decision = 'event' AND reason = 'new'"), True
-            yield self._with_row("decision = 'event' AND reason <> 'new'"), False
+            new = self._queries.decided.count("event", "new")
+            if new:
+                yield self._with_row("decision = 'event' AND reason = 'new'", new), True
+            others = self._queries.decided.count("event") - new
+            if others:
+                yield self._with_row("decision = 'event' AND reason <> 'new'", others), False
         else:
             if decision == "soft_delete":
                 yield self._without_row(nothing), False
-            yield self._with_row(f"decision = '{decision}' AND reason <> 'consent'"), False
+            chosen = f"decision = '{decision}' AND reason <> 'consent'"
+            yield self._with_row(chosen, self._queries.decided.count(decision)), False
 
-    def _with_row(self, chosen: str) -> str:
+    def _with_row(self, chosen: str, count: int) -> str:
         kept = "p.payload" if self._queries.keep_payload else "NULL::VARCHAR"
+        decided = self._queries.decided
+        most = decided.first and not decided.unchanged and count > decided.source // 2
+        payloads = self._queries.with_row(chosen, most=most)
+        # What was decided is what is remembered: a field that reads the clock has changed since.
+        # There is nothing to be mistaken for where nothing was known, and no need of the join.
+        fingerprint, join = "d.fingerprint", "JOIN decisions AS d ON d.row = p.row"
+        if decided.first:
+            fingerprint, join = "p.fingerprint", ""
         return (
-            f"SELECT p.key, p.payload || ',' AS payload, d.fingerprint, "
+            f"SELECT p.key, p.payload || ',' AS payload, {fingerprint}, "
             f"{stable('p.payload')} AS stable, p.cursor, p.digests, {kept} AS kept, p.subject "
-            f"FROM ({self._queries.with_row(chosen)}) AS p JOIN decisions AS d ON d.row = p.row"
+            f"FROM ({payloads}) AS p {join}"
         )
 
     def _without_row(self, nothing: str) -> str:
@@ -237,6 +260,9 @@ class Changes:
         decision, fresh = parts[0][0].decision, parts[0][0].fresh
         names = ["key", "subject", "fingerprint", "stable", "cursor", "digests", "kept"]
         rows = pa.Table.from_batches([chosen(change, runs, names) for change, runs in parts])
+        # In one piece, DuckDB fills its row groups; from many, it writes all of them once more when
+        # the state file is closed.
+        rows = rows.combine_chunks()
         self._journal.register("settled", rows)
         if fresh:
             self._journal.execute(

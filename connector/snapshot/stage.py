@@ -77,7 +77,8 @@ class Decided:
 
     `touched` are the rows of the source that do not stay as they are; `known` is how many keys the
     API holds as live, `deletes_of_known` and `erasures_of_known` how many soft and hard deletes are
-    of keys that were sent before. `by_reason` counts (decision, reason) pairs.
+    of keys that were sent before. `by_reason` counts (decision, reason) pairs. `first`: every row
+    of the source was read, and nothing known of any key, so that each of them has a decision.
     """
 
     source: int
@@ -86,6 +87,7 @@ class Decided:
     deletes_of_known: int
     erasures_of_known: int
     by_reason: dict[tuple[str, str], int]
+    first: bool
 
     def count(self, decision: str, reason: str | None = None) -> int:
         """Rows with a decision, for one reason or for all."""
@@ -107,6 +109,7 @@ class Stage:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._connection = store.connection
+        self.first = False
         take(store, "retried", {"key": pa.array([], pa.string())})
         take(store, "unaddressable", {"key": pa.array([], pa.string())})
         nothing = {"row": pa.array([], pa.int64()), "key": pa.array([], pa.string())}
@@ -170,6 +173,7 @@ class Stage:
 
     def decide(self, rules: Rules, suppressions: Suppressions, feed: Sequence[str] = ()) -> Decided:
         """Compare with the snapshot. `feed` are keys that ask to be erased."""
+        self.first = self.store.fetch(statements("first")[0])[0][0]
         take(self.store, "feed", {"key": pa.array(sorted(set(feed)), pa.string())})
         # A table of users has each of them once, nearly always: that is taken for granted first,
         # for grouping all of them costs as much as the comparison, and counting costs nothing.
@@ -209,7 +213,7 @@ class Stage:
             "count(*) FILTER (decision = 'hard_delete' AND is_known), count(row) FROM decisions"
         )[0]
         counts = {(decision, why): count for decision, why, count in rows}
-        return Decided(source, touched, known, deletes, erasures, counts)
+        return Decided(source, touched, known, deletes, erasures, counts, self.first)
 
     def restamp(self, engine: str, payloads: str, parameters: dict[str, Any]) -> None:
         """After an upgrade of DuckDB: trust the stable hashes, and renew the quick fingerprints.
@@ -298,7 +302,8 @@ class Stage:
 
     def reached(self, now: int) -> int | None:
         """How far the cursor may move, in milliseconds; None when nothing says so."""
-        found: int | None = self.store.fetch(statements("reached")[0], {"now": now})[0][0]
+        given = {"now": now, "first": self.first}
+        found: int | None = self.store.fetch(statements("reached")[0], given)[0][0]
         return found
 
     def advance(self, before: int) -> None:

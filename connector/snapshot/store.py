@@ -41,6 +41,10 @@ changed since."""
 
 ROOM = "connector.snapshot"
 
+_SLOW_COMPRESSION = "dict_fsst"
+"""Not used for what is written: it halves the state file, and takes as long as all else together
+that a first sync writes."""
+
 _PATIENCE = 3.0
 """Seconds to wait for a file that somebody looks into for a moment: a plan, a list of rejects."""
 
@@ -199,6 +203,7 @@ def _attach_state(
     connection: duckdb.DuckDBPyConnection, paths: StatePaths, *, in_memory: bool
 ) -> None:
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"SET disabled_compression_methods = {literal(_SLOW_COMPRESSION)}")
     where = ":memory:" if in_memory else str(paths.file)
     deadline = monotonic() + _PATIENCE
     while True:
