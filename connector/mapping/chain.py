@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from connector.mapping import request, rules
+from connector.mapping import encode, request, rules
 from connector.mapping.canonical import Check
-from connector.mapping.conversion import as_json
 from connector.mapping.fields import TYPE, UNADDRESSABLE, TypedField, column, subject_check
+from connector.mapping.layout import indent, lines, select
 from connector.mapping.mapping import Constant, Mapping, WithoutConsent
 from connector.mapping.rules import Kind
 from connector.row import Verdict
@@ -21,12 +19,6 @@ DERIVED_ID_PREFIX = "c_"
 
 MAX_SHOWN = 200
 """Characters of a key that cannot be used that are shown."""
-
-_QUOTED_OR_BREAK = re.compile(
-    r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$"""
-    r"""|--[^\n]*|/\*.*?\*/|\n""",
-    re.DOTALL,
-)
 
 _SUBJECTS = {Kind.EVENTS: "uid", Kind.RECOMMENDATIONS: "user_id"}
 """The field that says which user a row speaks of, where that is not its key."""
@@ -75,7 +67,7 @@ class _Rules:
             if violation not in self.found:
                 self.found.append(violation)
             whens.append(f"WHEN {check.condition} THEN {self.found.index(violation) + 1}")
-        return _lines("CASE", whens, "END") if whens else "NULL"
+        return lines("CASE", whens, "END") if whens else "NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +119,7 @@ class Chain:
             (f"left({identifier(key)}, {MAX_SHOWN})", "key"),
         ]
         where = f"{identifier('$unkeyed')} = {number}"
-        return f"WITH {self._layers(chosen)}\n{_select(columns, 'typed', where=where)}"
+        return f"WITH {self._layers(chosen)}\n{select(columns, 'typed', where=where)}"
 
     def types(self, chosen: str) -> str:
         """SQL that counts the events of each type among the chosen rows."""
@@ -141,16 +133,16 @@ class Chain:
             raise ValueError("the mapping has no cursor")
         columns = [(branch.sql, branch.alias) for branch in self.cursor.branches]
         value = self.cursor.conversion(guarded=False).value
-        return f"SELECT {value} AS cursor FROM ({_select(columns, 'source')})"  # noqa: S608 - the compiler's own
+        return f"SELECT {value} AS cursor FROM ({select(columns, 'source')})"  # noqa: S608 - the compiler's own
 
     def canonical(self) -> str:
         """SQL of every row's canonical fields alone, whatever rules they break."""
-        evaluated = _select(self._evaluated("NULL"), "source")
+        evaluated = select(self._evaluated("NULL"), "source")
         columns = [
             (field.conversion(guarded=self.guarded).value, column(field.name))
             for field in self.fields.values()
         ]
-        return f"WITH evaluated AS (\n{_indent(evaluated)}\n)\n{_select(columns, 'evaluated')}"
+        return f"WITH evaluated AS (\n{indent(evaluated)}\n)\n{select(columns, 'evaluated')}"
 
     def judged(self) -> str:
         """SQL of every row's canonical fields and, beside them, what the scan says of the row.
@@ -168,7 +160,7 @@ class Chain:
             (self._verdict(), "$verdict"),
             (self._violation(numbered), "$violation"),
         ]
-        return f"WITH {self._layers(row='NULL')}\n{_select(columns, 'typed')}"
+        return f"WITH {self._layers(row='NULL')}\n{select(columns, 'typed')}"
 
     def preview(self) -> str:
         """One readable query with everything: key, payload, fingerprint, verdict, violation."""
@@ -177,21 +169,21 @@ class Chain:
             f"'message': {literal(v.message)}}}"
             for number, v in enumerate(self.violations, start=1)
         ]
-        violation = _lines("CASE s.violation", cases, "END") if cases else "NULL"
+        violation = lines("CASE s.violation", cases, "END") if cases else "NULL"
         return (
             f"WITH {self._layers()},\n"
-            f"scanned AS (\n{_indent(self._scanned())}\n),\n"
-            f"encoded AS (\n{_indent(self._encoded())}\n)\n"
+            f"scanned AS (\n{indent(self._scanned())}\n),\n"
+            f"encoded AS (\n{indent(self._encoded())}\n)\n"
             f"SELECT\n  s.key,\n  e.payload,\n  s.fingerprint,\n  s.verdict,\n"
             f"  {violation} AS violation\n"
             f"FROM scanned AS s\nJOIN encoded AS e ON e.row = s.row"
         )
 
     def _layers(self, chosen: str | None = None, row: str = "rowid") -> str:
-        evaluated = _select(self._evaluated(row), "source", where=chosen)
+        evaluated = select(self._evaluated(row), "source", where=chosen)
         numbered = _Rules()
-        typed = _select(self._typed(numbered), "evaluated")
-        return f"evaluated AS (\n{_indent(evaluated)}\n),\ntyped AS (\n{_indent(typed)}\n)"
+        typed = select(self._typed(numbered), "evaluated")
+        return f"evaluated AS (\n{indent(evaluated)}\n),\ntyped AS (\n{indent(typed)}\n)"
 
     def _evaluated(self, row: str) -> Iterator[tuple[str, str]]:
         """The mapping's expressions, as its author wrote them."""
@@ -254,7 +246,7 @@ class Chain:
         numbered = _Rules()
         self._typed(numbered)
         usable = f"CASE WHEN {identifier('$unkeyed')} IS NULL THEN {self._key()} END"
-        return _select(
+        return select(
             [
                 (identifier("$row"), "row"),
                 (usable if self.key_field else self._key(), "key"),
@@ -286,7 +278,7 @@ class Chain:
         return f"CASE WHEN kept IS NULL THEN {bare} ELSE {whole} END::VARCHAR"
 
     def _encoded(self, *more: tuple[str, str]) -> str:
-        return _select(
+        return select(
             [
                 (identifier("$row"), "row"),
                 (self._key(), "key"),
@@ -311,14 +303,14 @@ class Chain:
             *(f"hash({identifier(column(name))})" for name in self.digested),
         ]
         narrowed = [f"({value} & 65535)::USMALLINT" for value in values]
-        return _lines("list_value(", narrowed, ")", separator=",")
+        return lines("list_value(", narrowed, ")", separator=",")
 
     def _key(self) -> str:
         if self.key_field is not None:
             return identifier(self.key_field)
         if self.mapping.kind is Kind.RECOMMENDATIONS:
             return f"md5({self._payload()})"
-        return f"{literal(DERIVED_ID_PREFIX)} || md5({self._event_object(self._members())})"
+        return f"{literal(DERIVED_ID_PREFIX)} || md5({encode.event_without_id(self.fields)})"
 
     def _fingerprint(self) -> str:
         names = [name for name in self.fields if name != self.key_field]
@@ -382,46 +374,11 @@ class Chain:
 
     def _payload(self) -> str:
         if self.mapping.kind is Kind.USERS:
-            return self._user_payload()
+            deleted = f"({self._verdict()}) = {Verdict.SOFT_DELETE:d}"
+            return encode.user(self.fields, deleted)
         if self.mapping.kind is Kind.RECOMMENDATIONS:
-            return self._event_object(list(request.members(self.mapping, self.fields)))
-        return self._event_payload()
-
-    def _user_payload(self) -> str:
-        others = [name for name in self.fields if name != rules.USER_KEY]
-        members = [
-            f"{identifier(name)} := {as_json(self.fields[name].type, identifier(column(name)))}"
-            for name in [rules.USER_KEY, *others]
-        ]
-        deleted = f"({self._verdict()}) = {Verdict.SOFT_DELETE:d}"
-        members.append(f"{identifier('is_deleted')} := {deleted}")
-        return f"to_json({_lines('struct_pack(', members, ')', separator=',')})::VARCHAR"
-
-    def _event_payload(self) -> str:
-        """What `_event_object()` makes, in four fifths of its time; null where there is no key."""
-        key = self._member(rules.EVENT_KEY, self._key(), before="{")
-        # concat() leaves nulls out, too.
-        others = [*self._members(before=","), "'}'"]
-        return f"{key} || {_lines('concat(', others, ')', separator=',')}"
-
-    def _members(self, *, before: str = "") -> list[str]:
-        """Members of an event's object in a fixed order, each null when its value is."""
-        first = [TYPE, "original_timestamp"]
-        rest = [name for name in self.fields if name not in {*first, rules.EVENT_KEY}]
-        return [
-            self._member(name, as_json(self.fields[name].type, identifier(column(name))), before)
-            for name in [*first, *rest]
-        ]
-
-    @staticmethod
-    def _member(name: str, value: str, before: str = "") -> str:
-        return f"{literal(before + json.dumps(name, ensure_ascii=False) + ':')} || to_json({value})"
-
-    @staticmethod
-    def _event_object(members: list[str]) -> str:
-        # concat_ws() leaves nulls out, and with them the members that have no value.
-        joined = _lines("concat_ws(", ["','", *members], ")", separator=",")
-        return f"'{{' || {joined} || '}}'"
+            return encode.without_nulls(list(request.members(self.mapping, self.fields)))
+        return encode.event(self.fields, self._key())
 
 
 def _numbered(flags: Flags) -> Iterator[tuple[int, tuple[str, str]]]:
@@ -430,21 +387,3 @@ def _numbered(flags: Flags) -> Iterator[tuple[int, tuple[str, str]]]:
 
 def _filter(number: int, event_type: str) -> str:
     return f"$filter {number} {event_type}"
-
-
-def _select(
-    columns: list[tuple[str, str]] | Iterator[tuple[str, str]], table: str, where: str | None = None
-) -> str:
-    lines = [f"{sql} AS {identifier(alias)}" if alias else sql for sql, alias in columns]
-    condition = f"\nWHERE {where}" if where else ""
-    return f"{_lines('SELECT', lines, '', separator=',').rstrip()}\nFROM {table}{condition}"
-
-
-def _lines(head: str, items: list[str], tail: str, separator: str = "") -> str:
-    between = f"{separator}\n"
-    return f"{head}\n{_indent(between.join(items))}\n{tail}"
-
-
-def _indent(text: str) -> str:
-    """`text` two further in; what is quoted stays as it is, line breaks and all."""
-    return "  " + _QUOTED_OR_BREAK.sub(lambda found: "\n  " if found[0] == "\n" else found[0], text)
