@@ -55,7 +55,7 @@ def _without_places(value: Any) -> Any:
         return {
             name: _without_places(each)
             for name, each in value.items()
-            if name not in ("place", "read_place")
+            if name not in ("place", "read_place", "cursor_place")
         }
     if isinstance(value, list | tuple):
         return [_without_places(each) for each in value]

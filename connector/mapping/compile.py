@@ -72,7 +72,7 @@ def find_mistakes(mapping: Mapping, columns: pa.Schema) -> list[Problem]:
     try:
         _flags(binder, _bind(binder))
         if mapping.cursor:
-            binder.column(mapping.cursor, mapping.read_place or mapping.place)
+            binder.column(mapping.cursor, mapping.cursor_place or mapping.place)
         return list(dict.fromkeys(binder.problems))
     finally:
         binder.close()
@@ -153,7 +153,7 @@ def _flags(binder: Binder, bound: list[BoundField]) -> Flags:
 
 
 def _cursor(binder: Binder, column: str, timezone: str) -> TypedField | None:
-    place: Place = binder.mapping.read_place or binder.mapping.place
+    place: Place = binder.mapping.cursor_place or binder.mapping.place
     value = binder.column(column, place)
     if value is None:
         return None

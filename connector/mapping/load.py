@@ -236,6 +236,7 @@ class _Builder:
             "event_type": self._value(("type",), file.type.expr, file.type.value),
             "types": types,
             "cursor": file.cursor,
+            "cursor_place": self.document.value(("cursor",)),
             "lookback": file.lookback or timedelta(0),
         }
 

@@ -166,6 +166,7 @@ class Mapping:
     types: tuple[EventType, ...] = ()
     cursor: str | None = None
     """A column of the source, by name."""
+    cursor_place: Place | None = None
     lookback: timedelta = timedelta(0)
     deletes: Deletes = Deletes()
     consent: Consent | None = None

@@ -1,5 +1,7 @@
 """`connector validate` shows every mistake of a project at once."""
 
+import pytest
+
 from tests.support.shop import PROJECT, Shop
 
 
@@ -148,3 +150,16 @@ def test_a_mapping_that_cannot_be_read_is_told_where_it_is_selected(shop: Shop) 
     assert outcome.code == 1
     assert "broken.yaml:2" in outcome.err
     assert "no mapping matches 'broken'" in outcome.err
+
+
+@pytest.mark.parametrize("column", ["id", "no_such_column"])
+def test_a_cursor_that_is_none_is_told_where_it_stands(shop: Shop, column: str) -> None:
+    shop.files.write(
+        "clicks.yaml",
+        f"kind: events\nsource: warehouse\ntable: users\ntype: scroll\ncursor: {column}\n"
+        "fields: {uid: id, original_timestamp: now()}\n",
+    )
+    outcome = shop("validate", "--select", "clicks", "--json")
+    (problem,) = outcome.json["problems"]
+    assert (problem["line"], problem["column"]) == (5, 9)
+    assert column in problem["message"]
