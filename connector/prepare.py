@@ -271,11 +271,11 @@ def _scan(bound: Bound, stage: Stage, parameters: dict[str, Any], cut: Cut | Non
     chain, shard = bound.compiled.chain, bound.mapping.shard
     try:
         try:
-            stage.scan(chain.scan(), parameters, cut, shard)
+            stage.scan(chain.scan(), parameters, cut, shard, chain.untold)
         except _ROW_ERRORS:
             # Some row breaks an expression: with each of them inside TRY it costs that row only.
             chain = bound.compiled.guarded
-            stage.scan(chain.scan(), parameters, cut, shard)
+            stage.scan(chain.scan(), parameters, cut, shard, chain.untold)
     except _BEYOND_TRY as error:
         reason = without_values(first_line(error))
         message = f"an expression fails over some row, and DuckDB cannot skip it: {reason}"

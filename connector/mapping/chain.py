@@ -258,6 +258,11 @@ class Chain:
             "typed",
         )
 
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """Which of cursor and subject are null in every row."""
+        return tuple(name for sql, name in self._told_by() if sql.startswith("NULL"))
+
     def _told_by(self) -> list[tuple[str, str]]:
         """When a row came, and of whom it speaks."""
         subject = _SUBJECTS.get(self.mapping.kind)

@@ -18,6 +18,10 @@ SENT = ("hard_delete", "soft_delete", "upsert", "event")
 """Decisions that are delivered, in the order in which they are: who asked to go, goes first."""
 
 
+_TYPES = {"cursor": "BIGINT", "subject": "VARCHAR"}
+"""Columns of a scan that not every mapping has values for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the diff needs to know of a mapping.
@@ -104,7 +108,8 @@ class Decided:
 
 
 class Stage:
-    """The tables of one read: `source`, `scanned`, `retried`, `duplicates`, `decisions`."""
+    """The tables of one read: `source`, `told`, `retried`, `duplicates`, `decisions`, and the view
+    `scanned` of all that was told."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -158,18 +163,25 @@ class Stage:
         parameters: dict[str, Any],
         cut: Cut | None = None,
         shard: Shard | None = None,
+        untold: Sequence[str] = (),
     ) -> None:
         """Run the scan of a mapping over what was loaded, and keep the rows that count.
+
+        `untold` names columns of the scan that are null in every row, `cursor` and `subject` at
+        most: they are not kept, for in memory a null takes the room of a value.
 
         Raises:
             duckdb.Error: an expression failed on some row.
         """
         conditions = [f"({cut.condition})"] if cut else []
         conditions += [shard.condition("key")] if shard else []
-        rows = sql
+        told = f"* EXCLUDE ({', '.join(untold)})" if untold else "*"
+        rows = f"SELECT {told} FROM ({sql}\n)"  # noqa: S608 - the compiler's own
         if conditions:
-            rows = f"SELECT * FROM ({sql}\n) WHERE {' AND '.join(conditions)}"  # noqa: S608 - numbers
-        self._connection.execute(f"CREATE OR REPLACE TABLE scanned AS {rows}", parameters or None)
+            rows += f" WHERE {' AND '.join(conditions)}"
+        self._connection.execute(f"CREATE OR REPLACE TABLE told AS {rows}", parameters or None)
+        nulls = "".join(f", NULL::{_TYPES[name]} AS {name}" for name in untold)
+        self._connection.execute(f"CREATE OR REPLACE VIEW scanned AS SELECT *{nulls} FROM told")  # noqa: S608 - ours
 
     def decide(self, rules: Rules, suppressions: Suppressions, feed: Sequence[str] = ()) -> Decided:
         """Compare with the snapshot. `feed` are keys that ask to be erased."""
