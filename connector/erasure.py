@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from connector.destination.target import Target
 from connector.destination.work import Operation, Settlement, Slices, WorkBatch
 from connector.destination.writer import Writer
 from connector.engine import forget_elsewhere
+from connector.erasedlist import forget_list, note_list
 from connector.errors import ConnectorError, Locked, StateError, UsageError
 from connector.leftovers import wipe
 from connector.listeners.tell import tell
@@ -232,11 +233,32 @@ def purge_others(
     known = {mapping.name: mapping for mapping in project.mappings}
     for each in (project.state_path, folder, folder / "backfill"):
         _wipe_leftovers(each / ".stage")
-    for file in sorted(folder.glob("*.duckdb")) + sorted(folder.glob("backfill/*.duckdb")):
-        name = unquote(file.stem)
+    for paths in _state_files(folder):
+        name = paths.mapping
         with suppress(Locked), nullcontext() if name in held else lease(control, name):
-            mapping = known.get(split_name(name)[0])
-            _purge(project, StatePaths(file.parent, name), control, mapping)
+            _purge(project, paths, control, known.get(split_name(name)[0]))
+
+
+def _state_files(folder: Path) -> Iterator[StatePaths]:
+    """The state files of a target, those of backfills under way too."""
+    for file in sorted(folder.glob("*.duckdb")) + sorted(folder.glob("backfill/*.duckdb")):
+        yield StatePaths(file.parent, unquote(file.stem))
+
+
+def new_list(project: Project, target: str) -> int:
+    """Go on with the list of the erased that there is, whatever list was there before; returns how
+    many state files knew one.
+
+    Raises:
+        Locked: a mapping is being synced.
+        StateError: a file cannot be read or written.
+    """
+    with closing(open_control(project, target)) as control:
+        known = 0
+        for paths in _state_files(project.state_path / target):
+            with lease(control, paths.mapping), open_store(paths) as store:
+                known += forget_list(store)
+        return known
 
 
 def _wipe_leftovers(folder: Path) -> None:
@@ -256,6 +278,8 @@ def _purge(
     events = None if mapping is None else mapping.kind is not Kind.USERS
     with open_store(paths) as store:
         suppressions = suppressed(control)
+        if suppressions.confirmed or suppressions.pending:
+            note_list(store, control.hasher())
         if mapping is None or mapping.kind is Kind.RECOMMENDATIONS:
             forget_answers(store, suppressions)
         forget_elsewhere(project, store, suppressions)

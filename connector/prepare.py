@@ -17,6 +17,7 @@ import pyarrow as pa
 from connector.control.hashing import padded
 from connector.destination.requests import is_addressable
 from connector.engine import Engine, check_engine, engine_of
+from connector.erasedlist import check_list, note_list
 from connector.errors import ConfigError, Problem, SourceError, first_line, without_values
 from connector.incremental import next_window
 from connector.mapping.chain import Chain
@@ -208,11 +209,15 @@ def compare(
     Raises:
         ConfigError: a field would change its type.
         SourceError: the source cannot be read.
+        StateError: the list of those who were erased is lost.
     """
     mapping = bound.mapping
     if not refresh:
         check_types(bound, store)
+    check_list(store, control.hasher())
     suppressions = suppressed(control, mapping)
+    if not dry and (suppressions.confirmed or suppressions.pending):
+        note_list(store, control.hasher())
     engine = engine_of(project, bound, store, dry=dry)
     engine.settle(store, suppressions)
     parameters = bound.parameters()

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     help="Erase the uids of a file too, one a line; `-` is standard input.",
 )
 @click.option("--lift", "lift_", multiple=True, metavar="UID", help="Let a user be sent again.")
+@click.option(
+    "--new-list",
+    is_flag=True,
+    help="Go on without the erased whose list was lost; see docs/privacy.md.",
+)
 @click.option("--status", "status_", is_flag=True, help="Every erasure, how far it is, its age.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
@@ -52,6 +57,7 @@ def erase(
     uids: tuple[str, ...],
     file: Path | None,
     lift_: tuple[str, ...],
+    new_list: bool,
     status_: bool,
     yes: bool,
     receipt: Path | None,
@@ -62,15 +68,17 @@ def erase(
     Put `--` before a uid that begins with a dash. Erased users are suppressed for every mapping
     until lifted by hand.
     """
-    if sum([bool(uids or file), bool(lift_), status_]) != 1:
+    if sum([bool(uids or file), bool(lift_), new_list, status_]) != 1:
         raise UsageError(
-            "name users to erase, or give one of --lift and --status", hint="see --help"
+            "name users to erase, or give one of --lift, --new-list and --status", hint="see --help"
         )
     project = settings.load()
     if status_:
         return _show_ledger(settings, project, as_json=as_json)
     if lift_:
         return _lift(settings, project, lift_, as_json=as_json)
+    if new_list:
+        return _new_list(settings, project, yes=yes, as_json=as_json)
     wanted = [*uids, *(_read(file) if file else [])]
     return _erase(settings, project, wanted, receipt, yes=yes, as_json=as_json)
 
@@ -96,7 +104,8 @@ def _erase(
 
     erasure.check_uids(uids)
     target = settings.choose(project)
-    _ask(len(set(uids)), target.name, yes=yes)
+    count = counted(len(set(uids)), "user")
+    _confirm(f"Delete {count} at target {target.name!r} for good?", yes=yes)
     report, receipts = until_stopped(
         lambda stop: erasure.erase(project, target, uids, stop=stop), settings.log
     )
@@ -110,12 +119,11 @@ def _erase(
     return report.exit_code
 
 
-def _ask(count: int, target: str, *, yes: bool) -> None:
+def _confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("erasing for good has to be confirmed", hint="say --yes")
-    question = f"Delete {counted(count, 'user')} at target {target!r} for good?"
+        raise UsageError("this has to be confirmed", hint="say --yes")
     click.confirm(question, abort=True, err=True)
 
 
@@ -172,6 +180,19 @@ def _lift(settings: Settings, project: Project, uids: Sequence[str], *, as_json:
         echo_json({"schema_version": 1, "command": "erase", "exit_code": 0, "lifted": lifted})
     else:
         click.echo(f"{counted(lifted, 'user')} may be sent again, from the next sync on.")
+    return 0
+
+
+def _new_list(settings: Settings, project: Project, *, yes: bool, as_json: bool) -> int:
+    from connector import erasure
+
+    name = settings.target_name(project)
+    _confirm(f"Send to target {name!r} whoever a lost list kept from it?", yes=yes)
+    known = erasure.new_list(project, name)
+    if as_json:
+        echo_json({"schema_version": 1, "command": "erase", "exit_code": 0, "new_list": known})
+    else:
+        click.echo(f"{counted(known, 'state file')} knew of a list; from now on this one counts.")
     return 0
 
 

@@ -11,12 +11,14 @@ _BLOCK = 64
 class UidHasher:
     """HMAC-SHA256 of a uid, in hex (RFC 2104).
 
-    `inner` and `outer` are the padded keys, so that DuckDB can compute the same, set-wise.
+    `inner` and `outer` are the padded keys, so that DuckDB can compute the same, set-wise. `mark`
+    tells the key from others, and nothing more of it.
     """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self.inner, self.outer = padded(key)
+        self.mark = hmac.new(key, b"mark", hashlib.sha256).hexdigest()[:16]
 
     def __call__(self, uid: str) -> str:
         """The hash of one uid."""
