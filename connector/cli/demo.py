@@ -79,7 +79,8 @@ def demo(
     """The whole round on generated data, against a sandbox of the API.
 
     A made-up warehouse is synced, changes, and is synced again; then what arrived is compared with
-    it, value by value. Sandbox and files stay for you to play with.
+    it, value by value. Sandbox and files stay for you to play with; the sandbox does not where the
+    round is broken off.
     """
     from connector.demo.folder import DemoFolder
 
@@ -92,7 +93,13 @@ def demo(
     again = place.clear()
     said = "is begun afresh" if again else "is made"
     click.echo(f"A round trip from a warehouse to the API and back. The folder {folder} {said}.")
-    return _Round(settings, place, show).run(users, days, seed, port)
+    code = None
+    try:
+        code = _Round(settings, place, show).run(users, days, seed, port)
+    finally:
+        if code != 0:
+            place.stop_sandbox()
+    return code
 
 
 @dataclass(slots=True)
