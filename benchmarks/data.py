@@ -46,13 +46,14 @@ CREATE TABLE events AS SELECT
 FROM range({rows}) AS t(i)
 """
 
+API_KEY = "k"
 PROJECT = """
 version: 1
 sources: {{w: {{type: duckdb, path: w.duckdb}}}}
 targets:
   api:
     base_url: http://127.0.0.1:{port}/v1
-    api_key: k
+    api_key: {key}
     max_in_flight: 64
     events_per_request: 1000
 """
@@ -107,7 +108,7 @@ fields:
 def project(folder: Path, mapping: str, *, port: int = 9) -> None:
     """A project with one mapping, over `w.duckdb` in the same folder."""
     (folder / "mappings").mkdir(parents=True, exist_ok=True)
-    (folder / "mappings" / "project.yaml").write_text(PROJECT.format(port=port))
+    (folder / "mappings" / "project.yaml").write_text(PROJECT.format(port=port, key=API_KEY))
     (folder / "mappings" / "rows.yaml").write_text(mapping)
 
 

@@ -33,7 +33,7 @@ class Size:
 
 SMALL = Size(
     users=20_000, events=5_000, posts=2_000, slow_posts=400, first=5_000, extracted=5_000,
-    growth=(5_000, 10_000), rounds=1, seconds=1, peers=100, demo=False,
+    growth=(5_000, 10_000), rounds=1, seconds=1, peers=200, demo=False,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from benchmarks.loopback import served, told
 from benchmarks.measure import (
     FailedError,
     Result,
+    Run,
     Size,
     Skipped,
     baseline,
@@ -22,6 +23,7 @@ from benchmarks.measure import (
     in_turn,
     run,
 )
+from connector.sandbox import Handle, Settings, spawn
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,8 @@ class Ground:
     def theirs(self, peer: Peer) -> float:
         """The rate that a peer's script prints, once all its requests have come."""
         rows = peer.rows // self.size.peers
-        for left in ("home", "dlt", "drt"):
-            shutil.rmtree(self.folder / left, ignore_errors=True)
-        home = self.folder / "home"
-        home.mkdir()
         told(self.port)
-        python, script = interpreter(peer.environment), f"benchmarks.peers.with_{peer.environment}"
-        command = [str(python), "-m", script, str(self.port), peer.kind, str(rows)]
-        found = run(command, self.folder, surroundings(home))
+        found = _run_peer(peer, rows, self.folder, self.port)
         requests = told(self.port)["count"]
         if requests < rows / peer.batch:
             raise FailedError(f"{peer.name} sent {requests} requests for {rows} rows")
@@ -92,6 +88,16 @@ class Ground:
         return f"processor {ours:.1f} µs a row, theirs {theirs:.1f}"
 
 
+def _run_peer(peer: Peer, rows: int, folder: Path, port: int) -> Run:
+    for left in ("home", "dlt", "drt"):
+        shutil.rmtree(folder / left, ignore_errors=True)
+    home = folder / "home"
+    home.mkdir()
+    python, script = interpreter(peer.environment), f"benchmarks.peers.with_{peer.environment}"
+    command = [str(python), "-m", script, str(port), peer.kind, str(rows)]
+    return run(command, folder, surroundings(home))
+
+
 def p4(size: Size, folder: Path) -> list[Result | Skipped]:
     """Events, against dlt, drt and two vendors' SDKs."""
     work = f"{size.events:,} events to a bare server"
@@ -99,7 +105,37 @@ def p4(size: Size, folder: Path) -> list[Result | Skipped]:
     data.events(folder, size.events)
     with served() as port:
         data.project(folder, data.EVENTS_MAPPING, port=port)
-        return _against(EVENTS, Ground(size, folder, port), size.events, work, 10)
+        bare = _against(EVENTS, Ground(size, folder, port), size.events, work, 10)
+    return [*bare, _at_the_sandbox(size, folder)]
+
+
+def _at_the_sandbox(size: Size, folder: Path) -> Result | Skipped:
+    """Fewer events, to an API that checks and keeps each of them, which is what takes the time."""
+    peer, rows = EVENTS[0], size.events // 5
+    work = f"{rows:,} events to the sandbox"
+    if why := _missing(peer, size):
+        return Skipped("P4", f"{work}, against {peer.name}", why)
+    shutil.rmtree(folder, ignore_errors=True)
+    data.events(folder, rows)
+
+    def ours() -> float:
+        with spawn(Settings(api_key=data.API_KEY)) as far:
+            data.project(folder, data.EVENTS_MAPPING, port=far.port)
+            return _once_all_came(far, Ground(size, folder, far.port).ours(rows), rows)
+
+    def theirs() -> float:
+        with spawn(Settings(api_key=data.API_KEY)) as far:
+            found = _run_peer(peer, rows, folder, far.port)
+            return _once_all_came(far, float(found.output.splitlines()[-1]), rows)
+
+    us, them = in_turn(size.rounds, ours, theirs)
+    return Result("P4", work, peer.name, "rows/s", us, them, us / them, "none", passed=True)
+
+
+def _once_all_came(far: Handle, rate: float, rows: int) -> float:
+    if (came := far.counts()["events"]) != rows:
+        raise FailedError(f"{came:,} of {rows:,} events are in the sandbox")
+    return rate
 
 
 def p6(size: Size, folder: Path) -> list[Result | Skipped]:

@@ -1,7 +1,7 @@
 """dlt: Arrow out of DuckDB, parquet between its steps, a custom destination that posts.
 
 Events go in batches of 1,000 by 20 workers, with all that was found to help; `events-plain` is the
-same as dlt's documentation has it: its own file format, its own requests. Users go one a request by
+same as dlt's documentation has it, with its own requests and one file. Users go one a request by
 one worker, which is how dlt keeps the order of a key; `users-parallel` gives the order up for 20
 workers.
 """
@@ -37,11 +37,13 @@ def main(port: str, kind: str, rows: int) -> None:
     from dlt.common.json import json
     from dlt.sources.helpers import requests as helper
 
+    from benchmarks.data import API_KEY
     from benchmarks.peers.rows import select
 
     path = kind.partition("-")[0]
     batch = 1000 if path == "events" else 1
     url = f"http://127.0.0.1:{port}/v1/{path}"
+    headers = {"content-type": "application/json", "authorization": f"Bearer {API_KEY}"}
     local = threading.local()
 
     def read() -> Iterator[Any]:
@@ -54,12 +56,10 @@ def main(port: str, kind: str, rows: int) -> None:
             local.session = requests.Session()
         found = items.to_pylist()
         body = json.dumpb({"events": found} if path == "events" else found[0])
-        local.session.post(
-            url, data=body, headers={"content-type": "application/json"}, timeout=30
-        ).raise_for_status()
+        local.session.post(url, data=body, headers=headers, timeout=30).raise_for_status()
 
     def post_plainly(items: Any, table: Any) -> None:
-        helper.post(url, json={"events": items}).raise_for_status()
+        helper.post(url, json={"events": items.to_pylist()}, headers=headers).raise_for_status()
 
     files: Any = {} if plain else {"loader_file_format": "parquet"}
     send = post_plainly if plain else post
