@@ -263,7 +263,7 @@ def new_list(project: Project, target: str) -> int:
 
 def _wipe_leftovers(folder: Path) -> None:
     try:
-        wipe(folder)
+        wipe(folder, of_others=True)
     except OSError as error:
         raise StateError(
             f"what a killed process left cannot be removed: {error.strerror}",

@@ -26,7 +26,7 @@ _NUMBERED = re.compile(r"copies-(?P<copies>\d{1,9})\..*|.*\.(?P<stage>\d{1,9})")
 
 class PrivateFolder:
     """A new folder in `parent` that only its owner can enter; it goes with this object, or with
-    the process.
+    the process that made it.
 
     Raises:
         OSError: it cannot be made.
@@ -35,7 +35,7 @@ class PrivateFolder:
     def __init__(self, parent: Path, purpose: str) -> None:
         lock, descriptor = _locked(parent, f"{purpose}{_PARTED}")
         self.path = _folder_of(lock)
-        self._close = weakref.finalize(self, _remove, lock, descriptor)
+        self._close = weakref.finalize(self, _remove, lock, descriptor, os.getpid())
         self.path.mkdir(mode=0o700)
 
     def close(self) -> None:
@@ -43,21 +43,24 @@ class PrivateFolder:
         self._close()
 
 
-def wipe(parent: Path) -> None:
+def wipe(parent: Path, *, of_others: bool = False) -> None:
     """Remove the private folders in `parent` that nobody holds any more.
+
+    Those of another user are left to that user, for we may not be able to enter them, and a process
+    of root's would keep everybody else's from running; `of_others` asks for theirs, too.
 
     Raises:
         OSError: one cannot be removed.
     """
     for lock in parent.glob(f"*{_PARTED}*{_LOCK}"):
-        descriptor = _taken(lock)
+        descriptor = _taken(lock) if of_others or _is_ours(lock) else None
         if descriptor is not None:
             try:
                 _remove_folder(_folder_of(lock))
                 lock.unlink(missing_ok=True)
             finally:
                 os.close(descriptor)
-    _wipe_numbered(parent)
+    _wipe_numbered(parent, of_others=of_others)
 
 
 def _locked(parent: Path, prefix: str) -> tuple[Path, int]:
@@ -92,7 +95,9 @@ def _folder_of(lock: Path) -> Path:
     return lock.with_name(lock.name.removesuffix(_LOCK))
 
 
-def _remove(lock: Path, descriptor: int) -> None:
+def _remove(lock: Path, descriptor: int, maker: int) -> None:
+    if os.getpid() != maker:
+        return  # a fork ended: the folder is still its parent's
     folder = _folder_of(lock)
     shutil.rmtree(folder, ignore_errors=True)
     # What cannot be removed now stays with its lock, for others to try.
@@ -108,11 +113,19 @@ def _remove_folder(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _wipe_numbered(parent: Path) -> None:
+def _is_ours(path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return path.lstat().st_uid == os.geteuid()
+    return False
+
+
+def _wipe_numbered(parent: Path, *, of_others: bool) -> None:
     for folder in parent.glob("*.*"):
         found = _NUMBERED.fullmatch(folder.name)
         # A mapping may be named like that, too.
         if found is None or (parent.parent / f"{folder.name}.duckdb").exists():
+            continue
+        if not (of_others or _is_ours(folder)):
             continue
         if not _is_running(int(found["copies"] or found["stage"])):
             _remove_folder(folder)

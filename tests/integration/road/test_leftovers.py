@@ -23,6 +23,13 @@ MAKING = (
     "(private.path / 'row').write_text('uid-1'); print(private.path, flush=True)\n"
     "sys.stdin.read()\n"
 )
+FORKING = (
+    "import os, sys; from pathlib import Path; from connector.leftovers import PrivateFolder\n"
+    "private = PrivateFolder(Path(sys.argv[1]), 'stage')\n"
+    "forked = os.fork()\n"
+    "if not forked: sys.exit()\n"
+    "os.waitpid(forked, 0); print(private.path.exists())\n"
+)
 NOBODY = 9_999_999
 """No process has this number."""
 
@@ -74,6 +81,32 @@ def test_a_folder_goes_with_a_process_that_ends_without_closing_it(tmp_path: Pat
         assert folder.exists()
         process.communicate()
     assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_outlives_a_fork_of_the_process_that_made_it(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", FORKING, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    assert ended.stdout.split() == ["True"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+def test_what_another_user_left_keeps_nobody_from_running_and_is_removed_by_an_erasure(
+    tmp_path: Path,
+) -> None:
+    with elsewhere(tmp_path) as (process, _):
+        process.kill()
+    numbered = tmp_path / f"copies-{NOBODY}.abc"
+    numbered.mkdir()
+    for left in tmp_path.iterdir():
+        os.chown(left, 65_534, 65_534)
+    before = sorted(tmp_path.iterdir())
+    assert len(before) == 3
+    wipe(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+    wipe(tmp_path, of_others=True)
     assert list(tmp_path.iterdir()) == []
 
 
