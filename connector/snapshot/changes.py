@@ -180,10 +180,11 @@ class Changes:
         decided = self._queries.decided
         most = decided.first and not decided.unchanged and count > decided.source // 2
         payloads = self._queries.with_row(chosen, most=most)
-        # What was decided is what is remembered: a field that reads the clock has changed since.
-        # There is nothing to be mistaken for where nothing was known, and no need of the join.
+        # What was decided is what is remembered: a field that reads the clock has changed since,
+        # and so may have whether a user counts as deleted. Of events of which nothing was known
+        # there is nothing to be mistaken, and no need of the join.
         fingerprint, join = "d.fingerprint", "JOIN decisions AS d ON d.row = p.row"
-        if decided.first:
+        if decided.first and decided.count("event"):
             fingerprint, join = "p.fingerprint", ""
         return (
             f"SELECT p.key, p.payload || ',' AS payload, {fingerprint}, "
